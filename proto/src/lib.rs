@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+pub mod frame;
+pub mod ids;
+pub mod limits;
+pub mod sign;
+pub mod wire;
