@@ -82,3 +82,64 @@ fn parent(trial: &Attested, earlier: &[Attested]) -> Option<Parent> {
 fn difference(a: u64, b: u64) -> i64 {
     i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(if a > b { i64::MAX } else { i64::MIN })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{attested, recipe};
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn rows_are_best_first_with_what_they_are_compared_with() {
+        let far = Recipe { depth: 3, width: 32, heads: 4, mlp_ratio_eighths: 32, ..recipe() };
+        let log = [
+            attested(1, recipe(), 2_500_000),
+            attested(2, Recipe { depth: 2, ..recipe() }, 2_400_000),
+            attested(3, far.clone(), 2_600_000),
+            attested(4, Recipe { depth: 2, heads: 1, ..recipe() }, 2_450_000),
+            attested(5, Recipe { warmup_milli: 0, ..far }, 2_300_000),
+            attested(6, recipe(), 2_510_000),
+        ];
+        let rows: Vec<_> = frontier(&log)
+            .into_iter()
+            .map(|row| {
+                let parent = row.parent.map(|parent| {
+                    let changed = parent.changed.iter().map(|field| field.name()).collect::<Vec<_>>();
+                    let claim = parent.claim.as_bytes()[0];
+                    (claim, parent.lineage, parent.difference_microbits, changed.join(" "))
+                });
+                (row.trial.claim.as_bytes()[0], row.was_best, parent)
+            })
+            .collect();
+        let compared = |claim, lineage, difference, changed: &str| {
+            Some((claim, lineage, difference, changed.to_owned()))
+        };
+        assert_eq!(
+            rows,
+            [
+                (5, true, compared(3, Lineage::Mutation, -300_000, "warmup_milli")),
+                (2, true, compared(1, Lineage::Mutation, -100_000, "depth")),
+                (4, false, compared(2, Lineage::Mutation, 50_000, "heads")),
+                (1, true, None),
+                (6, false, compared(1, Lineage::Repeat, 10_000, "")),
+                (3, false, compared(2, Lineage::Best, 200_000, "depth width heads mlp_ratio_eighths")),
+            ]
+        );
+    }
+
+    #[test]
+    fn of_equally_near_parents_the_better_is_named() {
+        let log = [
+            attested(1, Recipe { depth: 2, ..recipe() }, 2_500_000),
+            attested(2, Recipe { depth: 3, ..recipe() }, 2_400_000),
+            attested(3, Recipe { depth: 4, ..recipe() }, 2_450_000),
+        ];
+        let row = frontier(&log).into_iter().find(|row| row.trial.claim == log[2].claim).unwrap();
+        assert_eq!(row.parent.unwrap().claim, log[1].claim);
+    }
+
+    #[test]
+    fn an_empty_log_has_no_rows() {
+        assert!(frontier(&[]).is_empty());
+    }
+}
