@@ -375,7 +375,7 @@ mod tests {
         let track = Track { budget_gas: 100_000_000, ..fixtures::track() };
         assert_eq!(
             fixtures::recipe().check(&track).unwrap_err().to_string(),
-            "a step costs 6716416 gas and the budget of 100000000 buys 14, at least 64 are needed: \
+            "a step costs 6913024 gas and the budget of 100000000 buys 14, at least 64 are needed: \
              choose a smaller model or fewer tokens_per_step"
         );
     }
