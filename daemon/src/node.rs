@@ -23,7 +23,8 @@ mod work;
 
 use std::sync::Arc;
 
-use credits::{Charter, ClaimTerms, Item, Ledger, VrfKey};
+use credits::vrf::VrfKey;
+use credits::{Charter, ClaimTerms, Item, Ledger};
 use ed25519_dalek::SigningKey;
 use proto::ids::{AccountId, ReceiptId};
 use proto::sign::account_of;
@@ -47,6 +48,11 @@ impl Identity {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let signing = SigningKey::from_bytes(seed);
         Self { vrf: VrfKey::from_seed(seed), account: account_of(&signing), signing }
+    }
+
+    /// The account of a seed.
+    pub fn account_of(seed: &[u8; 32]) -> AccountId {
+        account_of(&SigningKey::from_bytes(seed))
     }
 
     /// The account, which is also the node's name.
@@ -205,7 +211,8 @@ impl Node {
     }
 
     fn tick(&mut self) {
-        self.ledger.expire_pending(self.now_ms);
+        let ripe = self.ledger.expire_pending(self.now_ms);
+        self.absorb(ripe);
         self.peers_tick();
         self.chain_tick();
         self.checks_tick();
@@ -232,6 +239,11 @@ impl Node {
             // and not held against the sender: both depend on what this node has seen.
             grown.extend(self.ledger.apply(item, self.now_ms).applied);
         }
+        self.absorb(grown)
+    }
+
+    /// Keeps and reacts to what became part of the set; true if anything did.
+    fn absorb(&mut self, grown: Vec<Item>) -> bool {
         if grown.is_empty() {
             return false;
         }
@@ -252,7 +264,7 @@ impl Node {
                 self.consider_duty(draw.claim);
             }
             Item::Anchor(_) => {}
-            Item::Fork(proof) => self.note(Note::Fork { account: proof.account }),
+            Item::Fork(proof) => self.note(Note::Fork { account: proof.account() }),
         }
     }
 

@@ -103,7 +103,7 @@ impl Node {
                 vrf_key: self.identity.vrf.public(),
                 numeric_class: self.worker.class().unwrap_or(NO_CLASS),
                 payout: None,
-                next_key_digest: [0; 32],
+                next_key_digest: None,
             }))?;
         }
         let item = self.sign_next(body)?;

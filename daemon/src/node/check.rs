@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 
 use credits::votes::{Ballot, vote_input};
-use credits::{Attest, Body, Claim, Draw, trace};
-use jobs::{Recipe, Track, counter_rng, trial};
+use credits::vrf::VrfProof;
+use credits::{Attest, BlockOpening, Body, Claim, Draw};
+use jobs::trace::Replay;
+use jobs::{Recipe, Track, trial};
 use proto::ids::{AccountId, BlobHash, DrawId, ReceiptId};
 use proto::wire::worker::{BlockDone, StateDone};
 
 use super::Node;
 use super::effect::{Effect, Note};
-use super::message::{Ask, OpenedState, Opening};
+use super::message::{Ask, Opening};
 use super::peers::Purpose;
 use super::work::{TrialBytes, Work};
 
@@ -47,7 +49,7 @@ struct Check {
 struct Computed {
     initial: Option<BlobHash>,
     end: Option<(BlobHash, [u8; 32])>,
-    block: Option<(u64, [u8; 32])>,
+    block: Option<BlockOpening>,
 }
 
 /// Duties of this node, the answered ones as `None`.
@@ -106,15 +108,16 @@ impl Check {
     }
 
     fn digest(&self, attester: &AccountId) -> Option<[u8; 32]> {
-        let initial = self.computed.initial.as_ref()?;
-        let (end, losses) = self.computed.end.as_ref()?;
-        let (sum, nats) = self.computed.block.as_ref()?;
-        Some(trace::attest_digest(
-            attester,
-            &trace::leaf_init(initial),
-            &trace::leaf_segment(self.segment, end, losses),
-            &trace::leaf_block(self.block, *sum, nats),
-        ))
+        let (end, losses) = self.computed.end?;
+        let replay = Replay {
+            initial: self.computed.initial?,
+            segment: self.segment,
+            end,
+            losses,
+            block: self.block,
+            opening: self.computed.block?,
+        };
+        Some(replay.digest(attester))
     }
 }
 
@@ -177,10 +180,9 @@ impl Node {
         })
     }
 
-    fn vote_proof(&self, claim: &ReceiptId, draw: &Draw) -> credits::VrfProof {
+    fn vote_proof(&self, claim: &ReceiptId, draw: &Draw) -> VrfProof {
         let input = vote_input(claim, 0, &draw.output);
-        let nonce = counter_rng::bits(&self.settings.choices, "vote", 0);
-        let nonce = blake3::hash(&[&nonce.to_le_bytes()[..], &input].concat());
+        let nonce = blake3::hash(&[&self.settings.choices[..], &input].concat());
         self.identity.vrf.prove(&input, *nonce.as_bytes())
     }
 
@@ -233,19 +235,12 @@ impl Node {
         let Body::Claim(body) = &receipt.body else { return };
         let Some(check) = self.checks.check(&claim).filter(|check| check.opening.is_none()) else { return };
         let blocks = Track::by_id(&body.track).map_or(0, |track| track.eval_blocks);
-        let count = (1 + body.segments + blocks) as usize;
-        let fits = |index: u32, opened: &OpenedState| {
-            let leaf = match index {
-                0 => trace::leaf_init(&opened.state),
-                _ => trace::leaf_segment(index, &opened.state, &opened.losses),
-            };
-            trace::is_in(&body.trace_root, count, index as usize, &leaf, &opened.path)
-        };
+        let (root, segments) = (&body.trace_root, body.segments);
         let end_fits = match &opening.end {
-            Some(end) => check.segment < body.segments && fits(body.segments, end),
-            None => check.segment == body.segments,
+            Some(end) => check.segment < segments && end.is_in(root, segments, blocks, segments),
+            None => check.segment == segments,
         };
-        if !end_fits || !fits(check.segment - 1, &opening.start) {
+        if !end_fits || !opening.start.is_in(root, segments, blocks, check.segment - 1) {
             return;
         }
         if check.segment > 1 {
@@ -284,8 +279,8 @@ impl Node {
 
     pub(super) fn check_block(&mut self, block: BlockDone) {
         let Some((_, check)) = self.checks.current() else { return };
-        if let Ok(nats) = <[u8; 32]>::try_from(&block.nats_hash[..]) {
-            check.computed.block = Some((block.sum_microbits, nats));
+        if let Ok(nats_hash) = <[u8; 32]>::try_from(&block.nats_hash[..]) {
+            check.computed.block = Some(BlockOpening { sum_microbits: block.sum_microbits, nats_hash });
         }
     }
 

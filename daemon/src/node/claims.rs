@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use credits::{Body, Draw, Item, Mint, Receipt, TrialMint};
+use credits::{Body, Draw, DrawShare, Item, Mint, Receipt, TrialMint};
 use jobs::trace::Trace;
 use proto::ids::{AccountId, DrawId, ReceiptId};
 use proto::wire::journal::TrialDropped;
 use proto::wire::journal::trial_record::Step;
-use proto::wire::receipt::DrawShare;
+use proto::wire::receipt as wire;
 use proto::wire::sync::refused::Reason;
 
-use super::Node;
+use super::{Node, Signing};
 use super::effect::{Effect, JournalKind, Note};
 use super::memory::trial_record;
-use super::message::{Answer, Ask, OpenedState, Opening};
+use super::message::{Answer, Ask, Opening};
 use super::peers::Purpose;
 
 /// One own claim and what is needed to answer for it.
@@ -65,12 +65,6 @@ impl OwnClaims {
         self.0.retain(|_, own| own.nonce != nonce);
     }
 
-    pub(super) fn share_came(&mut self, claim: ReceiptId, from: AccountId, share: DrawShare) {
-        if let Some(own) = self.0.get_mut(&claim) {
-            own.shares.insert(from, share);
-        }
-    }
-
     /// Serves what a check needs: the start state and the final one, never the leaf
     /// that is asked for.
     pub(super) fn open(&self, claim: &ReceiptId, draw: &DrawId, segment: u32) -> Answer {
@@ -81,12 +75,11 @@ impl OwnClaims {
         if own.draw.is_some_and(|own| own != *draw) || segment > segments {
             return Answer::Refused(Reason::NotAllowed);
         }
-        let opened = |index: u32| {
-            let (state, losses) = own.trace.state(index);
-            OpenedState { state, losses, path: own.trace.path(index) }
-        };
-        let end = (segment < segments).then(|| opened(segments));
-        Answer::Check(Box::new(Opening { start: opened(segment - 1), end }))
+        let end = if segment < segments { own.trace.open_state(segments) } else { None };
+        match own.trace.open_state(segment - 1) {
+            Some(start) => Answer::Check(Box::new(Opening { start, end })),
+            None => Answer::Refused(Reason::Unknown),
+        }
     }
 }
 
@@ -124,7 +117,7 @@ impl Node {
         let quorum = self.charter.quorum_for(&self.identity.account);
         if own.shares.len() >= quorum {
             let shares = own.shares.values().take(quorum).cloned().collect();
-            match Draw::assemble(&self.charter, claim, shares) {
+            match Draw::assemble(claim, shares) {
                 Ok(draw) => self.spread_draw(Item::Draw(draw.into())),
                 // One of the shares is bad and nobody can say whose fault it is: ask anew.
                 Err(_) => own.shares.clear(),
@@ -151,11 +144,22 @@ impl Node {
             let known = self.claims.0.get(&claim).is_some_and(|own| own.shares.contains_key(&founder));
             if founder == self.identity.account {
                 if let Answer::Share(share) = self.share_asked(claim, Vec::new()) {
-                    self.claims.share_came(claim, founder, share);
+                    self.share_came(claim, founder, &share);
                 }
             } else if self.peers.is_connected(&founder) && !known {
                 self.ask(founder, Purpose::Share(claim), Ask::Draw { claim, items: items.clone() });
             }
+        }
+    }
+
+    pub(super) fn share_came(&mut self, claim: ReceiptId, from: AccountId, share: &wire::DrawShare) {
+        let Some(own) = self.claims.0.get_mut(&claim) else { return };
+        // Only the claim makes sense of a share, so it is checked here and not at the edge.
+        match DrawShare::check(share, &claim, &self.charter) {
+            Ok(share) if share.founder == from => {
+                own.shares.insert(from, share);
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 
@@ -168,6 +172,9 @@ impl Node {
 
     /// Mints an own claim once enough attestations confirm it.
     fn mint_own(&mut self, claim: ReceiptId) {
+        if self.signing() != Signing::Open {
+            return;
+        }
         let account = self.identity.account;
         let Some(own) = self.claims.0.get_mut(&claim) else { return };
         let Some(draw) = own.draw else { return };
@@ -176,35 +183,29 @@ impl Node {
             return;
         }
         own.attests_seen = attests.len();
+        let opening = own.trace.open(claim, draw, Vec::new());
         let mut confirming = Vec::new();
         let mut refuting = Vec::new();
         for receipt in &attests {
             let Body::Attest(attest) = &receipt.body else { continue };
-            let own_digest = own.trace.attest_digest(&receipt.account, attest.segment, attest.block);
-            if attest.digest == Some(own_digest) && attest.draw == draw {
+            let own_digest = opening.digest_for(&receipt.account, attest.segment, attest.block);
+            if attest.digest == own_digest && attest.draw == draw {
                 confirming.push(receipt.id);
             } else {
                 refuting.push(receipt.account);
             }
         }
         confirming.truncate(proto::limits::MINT_ATTESTS_MAX);
-        let (segment_leaves, blocks) = own.trace.opening();
         for by in refuting {
             self.note(Note::Refuted { claim, by });
         }
-        let mint = TrialMint { claim, draw, attests: confirming, segment_leaves, blocks };
+        let mint = TrialMint { attests: confirming, ..opening };
         let before = self.ledger.declared(&account).vesting;
         // Refused while too few votes confirm: the next attestation tries again.
         if let Ok(mint) = self.sign(Body::Mint(Mint::Trial(mint))) {
             let amount = self.ledger.declared(&account).vesting.checked_sub(before).unwrap_or_default();
             self.note(Note::Minted { mint, amount });
-        } else if let Some(own) = self.claims.0.get_mut(&claim).filter(|_| !self.may_mint()) {
-            own.attests_seen = 0;
         }
-    }
-
-    fn may_mint(&self) -> bool {
-        self.signing() == super::Signing::Open
     }
 
     /// Lets go of traces that nobody can ask for any more.
@@ -222,7 +223,7 @@ impl Node {
             let reason = if own.minted { "its window ended" } else { "its time ended without enough votes" };
             let step = Step::Dropped(TrialDropped { reason: reason.to_owned() });
             self.journal(JournalKind::Trial, trial_record(own.nonce, step));
-            for state in own.trace.states() {
+            for state in (0..=own.trace.segments()).filter_map(|segment| own.trace.state(segment)) {
                 self.effects.push(Effect::Forget(state));
             }
             if !own.minted {

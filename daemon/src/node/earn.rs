@@ -1,18 +1,18 @@
 //! Earning: which trial runs, how far it is, and its claim.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use credits::{Body, Charter, Claim};
+use credits::{BlockOpening, Body, Charter, Claim};
 use jobs::search::{self, Attested};
 use jobs::trace::{Trace, TraceBuilder};
 use jobs::{Recipe, Track, counter_rng, gas, trial};
-use proto::ids::{BlobHash, RecipeId};
+use proto::ids::{AccountId, BlobHash, NumericClass, ReceiptId, RecipeId};
 use proto::wire::journal::trial_record::Step;
 use proto::wire::journal::{TrialDropped, TrialStarted};
 use proto::wire::worker::{BlockDone, StateDone};
 
 use super::Node;
-use super::effect::{JournalKind, Note};
+use super::effect::{Effect, JournalKind, LocalRefusal, Note};
 use super::memory::trial_record;
 use super::work::{TrialBytes, Work};
 
@@ -56,8 +56,10 @@ struct Running {
     recipe: Recipe,
     track: Track,
     builder: TraceBuilder,
-    /// Segments whose end state is saved, and the last such state.
+    /// The last segment whose end state is saved, and every saved state.
     done: Option<(u32, BlobHash)>,
+    states: BTreeSet<BlobHash>,
+    blocks_done: u32,
 }
 
 /// The own trial, if any.
@@ -65,7 +67,6 @@ struct Running {
 pub(super) struct Earn {
     device_free: bool,
     running: Option<Running>,
-    finished: BTreeMap<u64, Trace>,
     nonce_last: u64,
     progress: Option<(u64, u64, u64)>,
 }
@@ -111,31 +112,37 @@ impl Earn {
     /// The trace of a trial whose claim was journalled.
     pub(super) fn take_finished(&mut self, nonce: u64) -> Option<Trace> {
         let running = self.running.take_if(|running| running.nonce == nonce)?;
-        running.builder.finish()
+        running.builder.finish().ok()
     }
 
     pub(super) fn forget(&mut self, nonce: u64) {
         self.running.take_if(|running| running.nonce == nonce);
-        self.finished.remove(&nonce);
     }
 }
 
 impl Running {
     fn new(nonce: u64, recipe: Recipe, track: Track, segments: u32) -> Self {
         let builder = TraceBuilder::new(segments, track.eval_blocks);
-        Self { nonce, recipe, track, builder, done: None }
+        Self { nonce, recipe, track, builder, done: None, states: BTreeSet::new(), blocks_done: 0 }
     }
 
     fn state(&mut self, state: &StateDone) -> Option<()> {
         let hash = BlobHash::try_from(&state.state_hash[..]).ok()?;
-        let losses = if state.segment == 0 { [0; 32] } else { state.losses_hash[..].try_into().ok()? };
-        self.builder.set_state(state.segment, hash, losses);
+        if state.segment == 0 {
+            self.builder.initial(hash).ok()?;
+        } else {
+            self.builder.segment(state.segment, hash, state.losses_hash[..].try_into().ok()?).ok()?;
+        }
         self.done = Some((state.segment, hash));
+        self.states.insert(hash);
         Some(())
     }
 
     fn block(&mut self, block: &BlockDone) -> Option<()> {
-        self.builder.set_block(block.block, block.sum_microbits, block.nats_hash[..].try_into().ok()?);
+        let nats_hash = block.nats_hash[..].try_into().ok()?;
+        let opening = BlockOpening { sum_microbits: block.sum_microbits, nats_hash };
+        self.builder.block(block.block, opening).ok()?;
+        self.blocks_done += 1;
         Some(())
     }
 }
@@ -173,7 +180,9 @@ impl Node {
         Some(match running.done {
             None | Some((0, _)) => Work::run(&what, 0, 1, None),
             Some((done, state)) if done < segments => Work::run(&what, done, done + 1, Some(state)),
-            Some((_, state)) => Work::evaluate(&what, state, 0, running.track.eval_blocks - 1),
+            Some((_, state)) => {
+                Work::evaluate(&what, state, running.blocks_done, running.track.eval_blocks - 1)
+            }
         })
     }
 
@@ -200,7 +209,7 @@ impl Node {
         let seed = counter_rng::bits(&self.settings.choices, "trial", nonce);
         let seed = *blake3::hash(&[&self.settings.choices[..], &seed.to_le_bytes()].concat()).as_bytes();
         let known = self.known_recipes(&track);
-        let recipe = search::propose(&self.attested(), &known, &track, seed);
+        let recipe = search::propose(&self.attested(), &known, &track, &seed)?;
         let started = TrialStarted { track: track.to_bytes(), recipe: recipe.to_bytes() };
         self.journal(JournalKind::Trial, trial_record(nonce, Step::Started(started)));
         self.note(Note::TrialStarted { recipe: recipe.id(), segment: 0 });
@@ -212,11 +221,11 @@ impl Node {
 
     /// Ids that the search must not propose again: everything claimed, and for all
     /// but the first founder the baseline, so that a fresh swarm runs it once.
-    fn known_recipes(&self, track: &Track) -> Vec<RecipeId> {
+    fn known_recipes(&self, track: &Track) -> BTreeSet<RecipeId> {
         let claimed = self.ledger.claims().filter_map(|claim| self.recipe_of(claim));
-        let mut known: Vec<RecipeId> = claimed.map(|recipe| recipe.id()).collect();
+        let mut known: BTreeSet<RecipeId> = claimed.map(|recipe| recipe.id()).collect();
         if self.charter.rules.founders[0].account != self.identity.account {
-            known.push(track.baseline.id());
+            known.insert(track.baseline.id());
         }
         known
     }
@@ -243,10 +252,23 @@ impl Node {
                 continue;
             }
             if let Some(recipe) = self.recipe_of(receipt) {
-                attested.push(Attested { recipe, metric_microbits: claim.metric_microbits });
+                attested.push(Attested {
+                    claim: receipt.id,
+                    account: receipt.account,
+                    recipe,
+                    metric_microbits: claim.metric_microbits,
+                    checkers: self.confirming(&receipt.id),
+                });
             }
         }
         attested
+    }
+
+    /// Who the mint of a claim names as having got the same.
+    fn confirming(&self, claim: &ReceiptId) -> Vec<AccountId> {
+        let opening = self.ledger.opening_of(claim);
+        let named = opening.iter().flat_map(|opening| &opening.attests);
+        named.filter_map(|attest| Some(self.ledger.receipt(attest)?.account)).collect()
     }
 
     pub(super) fn trial_state(&mut self, state: StateDone) {
@@ -273,8 +295,12 @@ impl Node {
         if diverged {
             return self.drop_trial("the loss is not finite".to_owned());
         }
-        let Some(running) = self.earn.running.take_if(|running| running.builder.is_complete()) else { return };
-        let Some(trace) = running.builder.clone().finish() else { return };
+        let Some(running) = self.earn.running.take() else { return };
+        let Ok(trace) = running.builder.clone().finish() else {
+            // A segment is done, not the trial.
+            self.earn.running = Some(running);
+            return;
+        };
         match self.claim(&running, &trace) {
             Ok(claim) => {
                 let step = Step::Claimed(claim.to_vec());
@@ -292,7 +318,7 @@ impl Node {
         &mut self,
         running: &Running,
         trace: &Trace,
-    ) -> Result<proto::ids::ReceiptId, super::effect::LocalRefusal> {
+    ) -> Result<ReceiptId, LocalRefusal> {
         let metric_microbits = trace.metric_microbits(running.track.eval_bytes());
         let gas = gas::of(&running.recipe, &running.track).map_or(0, |gas| gas.total);
         let claim = self.sign(Body::Claim(Claim {
@@ -303,7 +329,7 @@ impl Node {
             metric_microbits,
             trace_root: trace.root(),
             segments: self.charter.rules.segments,
-            numeric_class: self.worker.class().unwrap_or(proto::ids::NumericClass::new([0; 32])),
+            numeric_class: self.worker.class().unwrap_or(NumericClass::new([0; 32])),
         }))?;
         self.note(Note::Claimed { claim, metric_microbits });
         Ok(claim)
@@ -314,8 +340,8 @@ impl Node {
         let Some(running) = self.earn.running.take() else { return };
         let step = Step::Dropped(TrialDropped { reason: reason.clone() });
         self.journal(JournalKind::Trial, trial_record(running.nonce, step));
-        for state in running.builder.states() {
-            self.effects.push(super::effect::Effect::Forget(state));
+        for state in running.states {
+            self.effects.push(Effect::Forget(state));
         }
         self.note(Note::TrialDropped { reason });
     }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use credits::{Anchor, Body, DrawShare, Item};
-use jobs::counter_rng;
 use prost::Message;
 use proto::ids::{AccountId, ReceiptId};
 use proto::wire::journal::ShareRecord;
@@ -58,16 +57,16 @@ impl Node {
         if epoch.abs_diff(receipt.epoch) > CLAIM_AGE_EPOCHS_MAX {
             return Answer::Refused(Reason::NotNow);
         }
-        let nonce = counter_rng::bits(&self.settings.choices, "share", u64::from_le_bytes(first8(&claim)) >> 8);
-        let nonce = *blake3::hash(&[&self.settings.choices[..], &nonce.to_le_bytes()].concat()).as_bytes();
+        let nonce = *blake3::hash(&[&self.settings.choices[..], claim.as_bytes()].concat()).as_bytes();
         let share = DrawShare::make(
             &self.charter,
-            claim,
+            &claim,
             epoch.max(receipt.epoch),
             &self.identity.signing,
             &self.identity.vrf,
             nonce,
-        );
+        )
+        .to_wire();
         let record = ShareRecord { claim: claim.to_vec(), share: Some(share.clone()) };
         self.journal(JournalKind::Share, record.encode_to_vec());
         self.founder.shares.insert(claim, share.clone());
@@ -93,7 +92,7 @@ impl Node {
         if last.as_ref().is_some_and(|last| last.seq > seq) {
             return Answer::Refused(Reason::NotAllowed);
         }
-        let extends = last.as_ref().is_none_or(|last| chain.iter().any(|own| own.id == last.id));
+        let extends = last.as_ref().is_none_or(|last| chain.iter().any(|own| own.id == last.receipt));
         if !extends {
             return Answer::Refused(Reason::NotAllowed);
         }
@@ -103,17 +102,11 @@ impl Node {
         if let Some(last) = last.filter(|last| last.seq == seq && listed.is_empty()) {
             return Answer::Anchor(last);
         }
-        let anchor = Anchor::sign(&self.charter, &receipt, epoch, listed, &self.identity.signing);
+        let anchor = Anchor::sign(&self.charter, (from, seq, id), epoch, listed, &self.identity.signing);
         let anchor = Arc::new(anchor);
         self.journal(JournalKind::Anchor, encode_item(&Item::Anchor(Arc::clone(&anchor))));
         self.founder.anchors.insert(from, Arc::clone(&anchor));
         self.ingest(vec![Item::Anchor(Arc::clone(&anchor))]);
         Answer::Anchor(anchor)
     }
-}
-
-fn first8(id: &ReceiptId) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&id.as_bytes()[..8]);
-    bytes
 }

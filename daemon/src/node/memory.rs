@@ -49,10 +49,7 @@ impl Node {
             JournalKind::Trial => self.recall_trial(TrialRecord::decode(bytes).ok()?)?,
             JournalKind::Voucher => {
                 let wire = wire::Voucher::decode(bytes).ok()?;
-                let hold = ReceiptId::try_from(&wire.hold[..]).ok()?;
-                let payer = self.ledger.receipt(&hold)?.account;
-                let voucher = Voucher::check(&wire, &payer, &self.charter).ok()?;
-                self.money.keep_voucher(voucher);
+                self.money.keep_voucher(Voucher::from_wire(&wire).ok()?);
             }
         }
         Some(())

@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use credits::{Anchor, Charter, Item, Refusal, Voucher};
 use ed25519_dalek::SigningKey;
-use proto::ids::{AccountId, BlobHash, DrawId, IdError, ReceiptId, SwarmId};
+use jobs::trace::OpenedState;
+use proto::ids::{AccountId, DrawId, IdError, ReceiptId, SwarmId};
 use proto::limits::{GOSSIP_ITEMS_MAX, HEADS_MAX, SEGMENTS_MAX};
 use proto::sign::Domain;
 use proto::wire::receipt as items;
 use proto::wire::sync::refused::Reason;
 use proto::wire::{gossip, sync};
-
-/// Longest Merkle path: a trace has at most 64 + 1 + 16 leaves.
-const PATH_MAX: usize = 8;
 
 /// Longest version text of a peer.
 const VERSION_BYTES_MAX: usize = 32;
@@ -142,17 +140,6 @@ pub struct Opening {
     pub end: Option<OpenedState>,
 }
 
-/// A state and its place in the trace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedState {
-    /// The state's hash, which is its blob's name.
-    pub state: BlobHash,
-    /// Hash of the losses of the segment that ended in it; zeros for the initial state.
-    pub losses: [u8; 32],
-    /// From its leaf to the root.
-    pub path: Vec<[u8; 32]>,
-}
-
 impl Greeting {
     fn digest(&self) -> [u8; 32] {
         let body = [
@@ -243,7 +230,7 @@ impl Ask {
                 segment: ask.segment,
             },
             Wire::Check(_) => return Err(MessageError::Malformed("segment")),
-            Wire::Voucher(voucher) => Self::Voucher(Box::new(Voucher::check(voucher, from, charter)?)),
+            Wire::Voucher(voucher) => Self::Voucher(Box::new(Voucher::from_wire(voucher)?)),
         })
     }
 }
@@ -258,7 +245,7 @@ impl Answer {
                 Wire::Items(sync::Items { items: to_wire(items), more: *more, heads: Vec::new() })
             }
             Self::Share(share) => Wire::Draw(share.clone()),
-            Self::Anchor(anchor) => Wire::Anchor(anchor.to_wire()),
+            Self::Anchor(anchor) => Wire::Anchor(anchor.envelope().clone()),
             Self::Check(opening) => Wire::Check(sync::CheckAnswer {
                 start: Some(opening.start.to_wire()),
                 end: opening.end.as_ref().map(OpenedState::to_wire),
@@ -283,8 +270,8 @@ impl Answer {
             Wire::Draw(share) => Self::Share(share.clone()),
             Wire::Anchor(anchor) => Self::Anchor(Arc::new(Anchor::check(anchor, charter)?)),
             Wire::Check(answer) => Self::Check(Box::new(Opening {
-                start: OpenedState::check(answer.start.as_ref().ok_or(MessageError::Malformed("opening"))?)?,
-                end: answer.end.as_ref().map(OpenedState::check).transpose()?,
+                start: opened(answer.start.as_ref())?,
+                end: answer.end.as_ref().map(|end| opened(Some(end))).transpose()?,
             })),
             Wire::Taken(sync::Taken {}) => Self::Taken,
             Wire::Refused(refused) => Self::Refused(refused.reason()),
@@ -292,26 +279,8 @@ impl Answer {
     }
 }
 
-impl OpenedState {
-    fn to_wire(&self) -> sync::OpenedState {
-        sync::OpenedState {
-            state_hash: self.state.to_vec(),
-            losses_hash: self.losses.to_vec(),
-            path: self.path.iter().map(|node| node.to_vec()).collect(),
-        }
-    }
-
-    fn check(wire: &sync::OpenedState) -> Result<Self, MessageError> {
-        if wire.path.len() > PATH_MAX {
-            return Err(MessageError::Malformed("path"));
-        }
-        let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| MessageError::Malformed("path"));
-        Ok(Self {
-            state: BlobHash::try_from(&wire.state_hash[..])?,
-            losses: digest(&wire.losses_hash)?,
-            path: wire.path.iter().map(|node| digest(node)).collect::<Result<_, _>>()?,
-        })
-    }
+fn opened(wire: Option<&sync::OpenedState>) -> Result<OpenedState, MessageError> {
+    wire.and_then(OpenedState::from_wire).ok_or(MessageError::Malformed("opening"))
 }
 
 /// The wire form of a bundle.

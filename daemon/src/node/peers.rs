@@ -204,7 +204,7 @@ impl Node {
                     self.head_is_known();
                 }
             }
-            (Purpose::Share(claim), Ok(Answer::Share(share))) => self.claims.share_came(claim, from, share),
+            (Purpose::Share(claim), Ok(Answer::Share(share))) => self.share_came(claim, from, &share),
             (Purpose::Anchor, Ok(Answer::Anchor(anchor))) => self.anchor_came(anchor),
             (Purpose::Check(claim), Ok(Answer::Check(opening))) => self.opening_came(claim, *opening),
             // A refusal, silence, or an answer to another question: ask again when it
