@@ -33,6 +33,8 @@ use effect::{Effect, GossipVerdict, JournalKind, LocalRefusal, Note};
 use input::{GossipToken, Input, LocalOrder};
 
 pub use chain::Signing;
+pub use memory::encode_item;
+pub use work::state_file;
 pub use earn::NotEarning;
 pub use view::Snapshot;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use credits::{Body, Draw, DrawShare, Item, Mint, Receipt, TrialMint};
+use credits::{Body, ClaimVerdict, Draw, DrawShare, Item, Mint, Receipt, TrialMint};
 use jobs::trace::Trace;
 use proto::ids::{AccountId, DrawId, ReceiptId};
 use proto::wire::journal::TrialDropped;
@@ -88,12 +88,12 @@ impl Node {
         match &receipt.body {
             Body::Mint(mint) if receipt.account == self.identity.account => self.claims.minted(mint),
             Body::Settle(settle) => self.settle_came(settle.hold),
+            Body::Hold(hold) => self.hold_came(receipt.id, hold),
             Body::Genesis(_)
             | Body::Claim(_)
             | Body::Attest(_)
             | Body::Mint(_)
             | Body::Vest(_)
-            | Body::Hold(_)
             | Body::Release(_) => {}
         }
     }
@@ -215,7 +215,7 @@ impl Node {
             .claims
             .0
             .keys()
-            .filter(|claim| self.ledger.verdict_of(claim).is_over(epoch))
+            .filter(|claim| is_over(&self.ledger.verdict_of(claim), epoch))
             .copied()
             .collect();
         for claim in over {
@@ -230,5 +230,14 @@ impl Node {
                 self.note(Note::TrialDropped { reason: reason.to_owned() });
             }
         }
+    }
+}
+
+/// Whether nobody can need a claim's states any more.
+fn is_over(verdict: &ClaimVerdict, epoch: u64) -> bool {
+    match verdict {
+        ClaimVerdict::Unknown | ClaimVerdict::Open { .. } => false,
+        ClaimVerdict::Minted { window, .. } => window.as_ref().is_some_and(|window| epoch >= window.ends),
+        ClaimVerdict::Refuted { .. } | ClaimVerdict::Closed => true,
     }
 }

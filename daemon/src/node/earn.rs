@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use credits::{BlockOpening, Body, Charter, Claim};
+use credits::{BlockOpening, Body, Charter, Claim, ClaimVerdict, Mint};
 use jobs::search::{self, Attested};
 use jobs::trace::{Trace, TraceBuilder};
 use jobs::{Recipe, Track, counter_rng, gas, trial};
@@ -248,27 +248,28 @@ impl Node {
         let mut attested = Vec::new();
         for receipt in self.ledger.claims() {
             let Body::Claim(claim) = &receipt.body else { continue };
-            if !self.ledger.verdict_of(&receipt.id).stands() {
+            let ClaimVerdict::Minted { mint, stands: true, .. } = self.ledger.verdict_of(&receipt.id) else {
                 continue;
-            }
+            };
             if let Some(recipe) = self.recipe_of(receipt) {
                 attested.push(Attested {
                     claim: receipt.id,
                     account: receipt.account,
                     recipe,
                     metric_microbits: claim.metric_microbits,
-                    checkers: self.confirming(&receipt.id),
+                    checkers: self.named_by(&mint),
                 });
             }
         }
         attested
     }
 
-    /// Who the mint of a claim names as having got the same.
-    fn confirming(&self, claim: &ReceiptId) -> Vec<AccountId> {
-        let opening = self.ledger.opening_of(claim);
-        let named = opening.iter().flat_map(|opening| &opening.attests);
-        named.filter_map(|attest| Some(self.ledger.receipt(attest)?.account)).collect()
+    /// Who a trial's mint names as having got the same.
+    fn named_by(&self, mint: &ReceiptId) -> Vec<AccountId> {
+        let Some(Body::Mint(Mint::Trial(mint))) = self.ledger.receipt(mint).map(|receipt| &receipt.body) else {
+            return Vec::new();
+        };
+        mint.attests.iter().filter_map(|attest| Some(self.ledger.receipt(attest)?.account)).collect()
     }
 
     pub(super) fn trial_state(&mut self, state: StateDone) {

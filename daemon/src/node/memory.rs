@@ -27,6 +27,7 @@ impl Node {
         }
         let own: Vec<_> = self.ledger.chain(&self.identity.account).to_vec();
         own.iter().for_each(|receipt| self.recall_own(receipt));
+        self.recall_holds();
         self.recall_duties();
     }
 

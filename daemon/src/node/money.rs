@@ -1,9 +1,9 @@
 //! What makes earned credit real: anchors over the own chain, fees, vesting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use credits::{Anchor, Body, FeeMint, Item, Mint, Ucr, Vest, VestEntry, Voucher};
+use credits::{Anchor, Body, ClaimVerdict, FeeMint, Item, Mint, Ucr, Vest, VestEntry, Voucher};
 use proto::ids::{AnchorId, ReceiptId};
 use proto::limits::VEST_ENTRIES_MAX;
 
@@ -17,6 +17,8 @@ use super::{Node, Signing};
 pub(super) struct Money {
     next_look_ms: u64,
     vouchers: BTreeMap<ReceiptId, Voucher>,
+    /// Holds of others that name this account as payee and that it has not settled.
+    payable: BTreeSet<ReceiptId>,
 }
 
 impl Money {
@@ -34,12 +36,18 @@ impl Money {
         self.vouchers.get(hold)
     }
 
-    pub(super) fn vouchers(&self) -> impl Iterator<Item = &Voucher> {
-        self.vouchers.values()
+    pub(super) fn payable(&self) -> impl Iterator<Item = ReceiptId> {
+        self.payable.iter().copied()
     }
 
-    pub(super) fn forget_voucher(&mut self, hold: &ReceiptId) {
+    pub(super) fn expect_payment(&mut self, hold: ReceiptId) {
+        self.payable.insert(hold);
+    }
+
+    /// The hold is settled, or can be no more.
+    pub(super) fn forget_hold(&mut self, hold: &ReceiptId) {
         self.vouchers.remove(hold);
+        self.payable.remove(hold);
     }
 }
 
@@ -61,10 +69,40 @@ impl Node {
         if self.signing() != Signing::Open {
             return;
         }
-        for (attest, mint) in self.ledger.fees_due(&self.identity.account, self.epoch()) {
+        for fee in self.fees_due() {
             // What is refused now is tried at the next look.
-            let _ = self.sign(Body::Mint(Mint::Fee(FeeMint { attest, mint })));
+            let _ = self.sign(Body::Mint(Mint::Fee(fee)));
         }
+    }
+
+    /// Fees of own attestations that were not minted yet and whose claims' windows ended.
+    fn fees_due(&self) -> Vec<FeeMint> {
+        let epoch = self.epoch();
+        let mut open = BTreeMap::new();
+        for receipt in self.ledger.chain(&self.identity.account) {
+            match &receipt.body {
+                Body::Attest(attest) => _ = open.insert(receipt.id, attest.claim),
+                Body::Mint(Mint::Fee(fee)) => _ = open.remove(&fee.attest),
+                Body::Mint(Mint::Trial(_))
+                | Body::Genesis(_)
+                | Body::Claim(_)
+                | Body::Vest(_)
+                | Body::Hold(_)
+                | Body::Settle(_)
+                | Body::Release(_) => {}
+            }
+        }
+        let due = |(attest, claim): (ReceiptId, ReceiptId)| match self.ledger.verdict_of(&claim) {
+            ClaimVerdict::Minted { mint, stands: true, window: Some(window), .. } => {
+                (epoch >= window.ends).then_some(FeeMint { attest, mint })
+            }
+            ClaimVerdict::Minted { .. }
+            | ClaimVerdict::Unknown
+            | ClaimVerdict::Open { .. }
+            | ClaimVerdict::Refuted { .. }
+            | ClaimVerdict::Closed => None,
+        };
+        open.into_iter().filter_map(due).collect()
     }
 
     fn vest_tick(&mut self) {

@@ -144,7 +144,10 @@ impl Node {
                 Answer::Hello(self.greeting())
             }
             Ask::Heads(heads) => self.items_lacking(&heads),
-            Ask::Range { account, from_seq } => self.range(account, from_seq),
+            Ask::Range { account, from_seq } => {
+                let (items, more) = self.ledger.range(&account, from_seq, RESPONSE_ITEMS_BYTES_MAX);
+                Answer::Items { items, more }
+            }
             Ask::Draw { claim, items } => self.share_asked(claim, items),
             Ask::Anchor { seq, id, items } => self.anchor_asked(from, seq, id, items),
             Ask::Check { claim, draw, segment } => self.claims.open(&claim, &draw, segment),
@@ -156,22 +159,6 @@ impl Node {
     fn items_lacking(&self, heads: &[Head]) -> Answer {
         let (items, more) = self.ledger.missing(heads, RESPONSE_ITEMS_BYTES_MAX);
         Answer::Items { items, more }
-    }
-
-    /// The account's receipts from a position on: what somebody lacks who has all
-    /// other accounts as we do, and this one up to the position before.
-    fn range(&self, account: AccountId, from_seq: u64) -> Answer {
-        let mut heads = self.ledger.summary(HEADS_MAX);
-        let before = from_seq.checked_sub(2).and_then(|index| usize::try_from(index).ok());
-        let before = before.and_then(|index| self.ledger.chain(&account).get(index));
-        heads.retain(|head| head.account != account.as_bytes());
-        heads.extend(before.map(|receipt| Head {
-            account: account.to_vec(),
-            seq: receipt.seq,
-            id: receipt.id.to_vec(),
-            extras_digest: Vec::new(),
-        }));
-        self.items_lacking(&heads)
     }
 
     fn greeted(&mut self, from: AccountId, greeting: Greeting) {

@@ -67,9 +67,32 @@ impl Node {
     /// Collects the highest voucher of a hold.
     pub(super) fn settle(&mut self, hold: ReceiptId) -> Result<ReceiptId, LocalRefusal> {
         let voucher = self.money.voucher(&hold).cloned().ok_or(LocalRefusal::NoVoucher)?;
-        let settle = self.sign(Body::Settle(Settle { hold, voucher: Some(voucher) }))?;
-        self.money.forget_voucher(&hold);
+        self.sign_settle(hold, Some(voucher))
+    }
+
+    fn sign_settle(&mut self, hold: ReceiptId, voucher: Option<Voucher>) -> Result<ReceiptId, LocalRefusal> {
+        let settle = self.sign(Body::Settle(Settle { hold, voucher }))?;
+        self.money.forget_hold(&hold);
         Ok(settle)
+    }
+
+    /// Remembers a hold if this account is its payee.
+    pub(super) fn hold_came(&mut self, id: ReceiptId, hold: &credits::Hold) {
+        if hold.payee == self.identity.account {
+            self.money.expect_payment(id);
+        }
+    }
+
+    /// After a start: holds that name this account and that it has not settled.
+    pub(super) fn recall_holds(&mut self) {
+        let accounts: Vec<AccountId> = self.ledger.accounts().collect();
+        let own: Vec<_> = accounts
+            .iter()
+            .flat_map(|account| self.ledger.chain(account))
+            .filter_map(|receipt| Some((receipt.id, self.hold(&receipt.id)?.1)))
+            .filter(|(id, terms)| self.settle_of(id, terms).is_none())
+            .collect();
+        own.iter().for_each(|(id, terms)| self.hold_came(*id, terms));
     }
 
     /// The payee settled a hold: if it is ours, the rest comes back.
@@ -88,12 +111,13 @@ impl Node {
         let expiring = |hold: &ReceiptId| {
             self.hold(hold).is_some_and(|(_, terms)| epoch + 1 >= terms.expiry_epoch)
         };
-        let due: Vec<ReceiptId> =
-            self.money.vouchers().map(|voucher| voucher.hold).filter(expiring).collect();
+        let due: Vec<ReceiptId> = self.money.payable().filter(expiring).collect();
         for hold in due {
-            // Too late or forked: then it is lost, and was lost before.
-            if self.settle(hold).is_err() {
-                self.money.forget_voucher(&hold);
+            // Without a voucher nothing is collected: that gives the payer all of it
+            // back at once. Too late or forked: it is lost, and was lost before.
+            let voucher = self.money.voucher(&hold).cloned();
+            if self.sign_settle(hold, voucher).is_err() {
+                self.money.forget_hold(&hold);
             }
         }
         self.release_ended();

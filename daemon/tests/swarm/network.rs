@@ -21,7 +21,7 @@ const TICK_MS: u64 = 1000;
 
 /// What one run had, summed over seeds.
 #[derive(Debug, Clone, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     pub messages: u64,
     pub dropped: u64,
     pub duplicated: u64,
@@ -40,7 +40,7 @@ pub struct Counts {
 
 impl Counts {
     /// Adds one seed's counts.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let sums = [
             (&mut self.messages, other.messages),
             (&mut self.dropped, other.dropped),
@@ -64,7 +64,7 @@ impl Counts {
     }
 
     /// What must not be zero, by name.
-    pub fn rows(&self) -> [(&'static str, u64); 10] {
+    pub(crate) fn rows(&self) -> [(&'static str, u64); 10] {
         [
             ("messages dropped", self.dropped),
             ("messages duplicated", self.duplicated),
@@ -82,14 +82,14 @@ impl Counts {
 
 /// A message between two nodes.
 #[derive(Clone)]
-pub enum Message {
+pub(crate) enum Message {
     Gossip { id: u64, items: Arc<[Item]> },
     Ask { token: AskToken, ask: Box<Ask> },
     Answer { token: AskToken, answer: Box<Result<Answer, NoAnswer>> },
 }
 
 /// Something due at a time.
-pub enum Event {
+pub(crate) enum Event {
     Deliver { from: usize, to: usize, message: Message },
     Tick(usize),
     Worker { node: usize, life: u32, report: WorkerReport },
@@ -101,14 +101,14 @@ pub enum Event {
 
 /// What survives a crash, and what does not.
 #[derive(Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     pub log: Vec<Item>,
     pub unsynced: Vec<Item>,
     pub journal: Vec<(JournalKind, Vec<u8>)>,
 }
 
 /// One simulated machine.
-pub struct Machine {
+pub(crate) struct Machine {
     pub seed: [u8; 32],
     pub node: Option<Node>,
     pub disk: Disk,
@@ -125,7 +125,7 @@ pub struct Machine {
 }
 
 /// Everything. Time is virtual; chance comes from one seed.
-pub struct World {
+pub(crate) struct World {
     pub now_ms: u64,
     pub machines: Vec<Machine>,
     pub counts: Counts,
@@ -138,7 +138,7 @@ pub struct World {
     defect: Defect,
     chance: Stream,
     queue: Queue,
-    replies: HashMap<ReplyToken, (usize, AskToken)>,
+    replies: BTreeMap<ReplyToken, (usize, AskToken)>,
     checked: HashSet<[u8; 32]>,
 }
 
@@ -151,7 +151,7 @@ struct Queue {
 }
 
 impl World {
-    pub fn new(charter: Arc<Charter>, machines: Vec<Machine>, seed: u64, defect: Defect) -> Self {
+    pub(crate) fn new(charter: Arc<Charter>, machines: Vec<Machine>, seed: u64, defect: Defect) -> Self {
         let account = |machine: &Machine| Identity::from_seed(&machine.seed).account();
         let accounts: Vec<AccountId> = machines.iter().map(account).collect();
         let by_account = accounts.iter().enumerate().map(|(index, account)| (*account, index)).collect();
@@ -169,7 +169,7 @@ impl World {
             defect,
             chance: counter_rng::stream(&chance_seed, "swarm simulation", 0),
             queue: Queue::default(),
-            replies: HashMap::new(),
+            replies: BTreeMap::new(),
             checked: HashSet::new(),
         };
         for index in 0..world.machines.len() {
@@ -181,17 +181,17 @@ impl World {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         counter_rng::below(self.chance.next().expect("the stream is endless"), end)
     }
 
     /// True `thousandths` times of a thousand.
-    pub fn happens(&mut self, thousandths: u64) -> bool {
+    pub(crate) fn happens(&mut self, thousandths: u64) -> bool {
         self.below(1000) < thousandths
     }
 
     /// Lets an event happen in `delay_ms`.
-    pub fn at(&mut self, delay_ms: u64, event: Event) {
+    pub(crate) fn at(&mut self, delay_ms: u64, event: Event) {
         let made = self.queue.made;
         self.queue.made += 1;
         self.queue.order.push(Reverse((self.now_ms + delay_ms, made)));
@@ -199,7 +199,7 @@ impl World {
     }
 
     /// The next scripted event, with everything before it done; `None` at the end.
-    pub fn run_until(&mut self, end_ms: u64) -> Option<u32> {
+    pub(crate) fn run_until(&mut self, end_ms: u64) -> Option<u32> {
         while let Some(Reverse((time, made))) = self.queue.order.peek().copied() {
             if time > end_ms {
                 return None;
@@ -284,7 +284,7 @@ impl World {
     }
 
     /// Ends a node's process; what was not synced is lost from some point on.
-    pub fn crash(&mut self, index: usize, down_ms: u64) {
+    pub(crate) fn crash(&mut self, index: usize, down_ms: u64) {
         let Some(node) = self.machines[index].node.take() else { return };
         self.counts.crashes += 1;
         let kept = usize::try_from(self.below(self.machines[index].disk.unsynced.len() as u64 + 1)).unwrap();
@@ -299,7 +299,7 @@ impl World {
     }
 
     /// Hands an input to a running node and carries its effects out.
-    pub fn input(&mut self, index: usize, input: Input) {
+    pub(crate) fn input(&mut self, index: usize, input: Input) {
         let now_ms = self.now_ms;
         let Some(node) = self.machines[index].node.as_mut() else { return };
         for effect in node.handle(input, now_ms) {
@@ -384,7 +384,7 @@ impl World {
     }
 
     /// Floods a bundle; every item's signatures are checked once in the whole world.
-    pub fn flood(&mut self, index: usize, except: Option<usize>, id: u64, items: Arc<[Item]>) {
+    pub(crate) fn flood(&mut self, index: usize, except: Option<usize>, id: u64, items: Arc<[Item]>) {
         for item in items.iter() {
             if self.checked.insert(item.key()) {
                 Item::check(&item.to_wire(), &self.charter).expect("nodes flood only what passes its check");
@@ -447,14 +447,14 @@ impl World {
     }
 
     /// Hands a local order to a node.
-    pub fn order(&mut self, index: usize, order: daemon::node::input::LocalOrder) {
+    pub(crate) fn order(&mut self, index: usize, order: daemon::node::input::LocalOrder) {
         self.queue.made += 1;
         let token = LocalToken(self.queue.made);
         self.input(index, Input::Local { token, order });
     }
 
     /// Floods items from a machine's place in the network as if its node had made them.
-    pub fn inject(&mut self, index: usize, items: Vec<Item>, only_to: &[usize]) {
+    pub(crate) fn inject(&mut self, index: usize, items: Vec<Item>, only_to: &[usize]) {
         self.queue.made += 1;
         let id = self.queue.made;
         let items: Arc<[Item]> = items.into();
@@ -465,7 +465,7 @@ impl World {
 }
 
 impl Machine {
-    pub fn new(seed: [u8; 32], honesty: Honesty, earns: bool) -> Self {
+    pub(crate) fn new(seed: [u8; 32], honesty: Honesty, earns: bool) -> Self {
         Self {
             seed,
             node: None,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use credits::charter::{Delays, Founder, Rules, Voting};
-use credits::{Body, Charter, Hold, Item, Settle, Ucr, VrfKey};
+use credits::vrf::VrfKey;
+use credits::{Body, Charter, Delays, Founder, Hold, Item, Rules, Settle, Ucr, Voting};
 use daemon::node::Defect;
 use daemon::node::Identity;
 use daemon::node::input::{GossipToken, Input, LocalOrder, ReplyToken, WorkerReport};
@@ -24,10 +24,10 @@ const FOUNDERS: usize = 5;
 const EARNERS_END: usize = FOUNDERS + 7;
 
 /// The two liars.
-const LIARS: [usize; 2] = [EARNERS_END, EARNERS_END + 1];
+pub(crate) const LIARS: [usize; 2] = [EARNERS_END, EARNERS_END + 1];
 
 /// An earner that shows two receipts at one position.
-pub const FORGER: usize = EARNERS_END - 1;
+pub(crate) const FORGER: usize = EARNERS_END - 1;
 
 /// Holds that are opened, one by each honest earner in turn.
 const HOLDS: u32 = 12;
@@ -107,7 +107,7 @@ fn machines(seed: u64) -> Vec<Machine> {
 }
 
 /// Runs one seed to its end and checks it.
-pub fn run(seed: u64, defect: Defect) -> (Counts, Result<(), String>) {
+pub(crate) fn run(seed: u64, defect: Defect) -> (Counts, Result<(), String>) {
     let charter = Arc::new(charter(seed));
     let mut world = World::new(Arc::clone(&charter), machines(seed), seed, defect);
     world.faults = Faults::weather();

@@ -9,11 +9,11 @@ use proto::wire::worker::order::Order as Kind;
 use proto::wire::worker::{BlockDone, Evaluate, Order, Run, StateDone};
 
 /// The class of every simulated machine.
-pub const CLASS: NumericClass = NumericClass::new([3; 32]);
+pub(crate) const CLASS: NumericClass = NumericClass::new([3; 32]);
 
 /// How a worker treats the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Honesty {
+pub(crate) enum Honesty {
     /// It reports what the order gives.
     Honest,
     /// It reports the states of another trial.
@@ -23,7 +23,7 @@ pub enum Honesty {
 }
 
 /// The reports of one order, in order.
-pub fn carry_out(order: &Order, honesty: Honesty) -> Vec<WorkerReport> {
+pub(crate) fn carry_out(order: &Order, honesty: Honesty) -> Vec<WorkerReport> {
     let mut reports = match order.order.as_ref() {
         Some(Kind::Run(run)) => states(run, honesty),
         Some(Kind::Evaluate(evaluate)) => blocks(evaluate, honesty),
@@ -72,7 +72,7 @@ fn blocks(evaluate: &Evaluate, honesty: Honesty) -> Vec<WorkerReport> {
 }
 
 /// The state that an order reads, if any.
-pub fn needed(order: &Order) -> Option<BlobHash> {
+pub(crate) fn needed(order: &Order) -> Option<BlobHash> {
     let file = match order.order.as_ref()? {
         Kind::Run(run) => &run.state_file,
         Kind::Evaluate(evaluate) => &evaluate.state_file,
