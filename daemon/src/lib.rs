@@ -1,3 +1,7 @@
 //! placeholder
 
+pub mod config;
+pub mod dirs;
+pub mod identity;
+pub mod logging;
 pub mod store;
