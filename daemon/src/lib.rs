@@ -5,3 +5,4 @@ pub mod dirs;
 pub mod identity;
 pub mod logging;
 pub mod store;
+pub mod worker;

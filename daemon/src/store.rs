@@ -20,7 +20,7 @@ use proto::ids::SwarmId;
 use rustix::fs::FlockOperation;
 
 pub use error::{Damage, StoreError, What};
-pub use index::{Index, IndexError, IndexState, Row, Table};
+pub use index::{Index, IndexError, IndexState, KeyValue, Row, Table};
 pub use journal::JournalKind;
 
 use journal::Journal;

@@ -44,6 +44,9 @@ pub struct Row {
     pub value: Option<Vec<u8>>,
 }
 
+/// A row's key within its table, and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 impl Row {
     /// A row with a value.
     pub fn put(table: Table, key: &[u8], value: &[u8]) -> Self {
@@ -187,7 +190,7 @@ impl Index {
     ///
     /// # Errors
     /// As the variants of [`IndexError`] say.
-    pub fn rows(&mut self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+    pub fn rows(&mut self, table: Table) -> Result<Vec<KeyValue>, IndexError> {
         self.use_open(|open| {
             let rows = open.database.scan_prefix([table as u8]);
             rows.map(|row| row.map(|(key, value)| (key[1..].to_vec(), value.to_vec())).map_err(failed))

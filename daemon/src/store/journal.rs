@@ -53,9 +53,12 @@ pub(super) struct Journal {
     tail: Result<Tail, Damage>,
 }
 
+/// The records of a journal, in order.
+type Records = Vec<(JournalKind, Vec<u8>)>;
+
 /// Everything in a journal's bytes: the records, where it continues, the damage.
 struct Content {
-    records: Vec<(JournalKind, Vec<u8>)>,
+    records: Records,
     end: usize,
     cut_off: Option<Damage>,
     damage: Option<Damage>,
@@ -114,7 +117,7 @@ impl Journal {
         path: &Path,
         swarm: &SwarmId,
         damage: &mut Vec<Damage>,
-    ) -> Result<(Self, Vec<(JournalKind, Vec<u8>)>), StoreError> {
+    ) -> Result<(Self, Records), StoreError> {
         let fault = |source| StoreError::fault(path, source);
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
