@@ -1,1 +1,8 @@
 //! placeholder
+
+pub mod config;
+pub mod dirs;
+pub mod identity;
+pub mod logging;
+pub mod store;
+pub mod worker;
