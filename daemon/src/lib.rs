@@ -1,1 +1,4 @@
-//! placeholder
+//! The daemon.
+
+pub mod blobs;
+pub mod net;
