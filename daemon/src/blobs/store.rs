@@ -414,10 +414,10 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_removed_and_never_handed_out() {
-        for open in [
-            |store: &BlobStore, hash: &BlobHash| store.get(hash).map(|_| ()),
-            |store, hash| store.open_verified(hash).map(|_| ()),
-        ] {
+        type Open = fn(&BlobStore, &BlobHash) -> Result<(), StoreError>;
+        let read: Open = |store, hash| store.get(hash).map(|_| ());
+        let serve: Open = |store, hash| store.open_verified(hash).map(|_| ());
+        for open in [read, serve] {
             let directory = tempfile::tempdir().unwrap();
             let store = BlobStore::open(directory.path(), 10).unwrap();
             let hash = store.import(b"abc").unwrap();

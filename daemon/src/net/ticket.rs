@@ -211,7 +211,10 @@ mod tests {
 
     #[test]
     fn the_form_of_a_ticket_is_frozen() {
-        assert_eq!(ticket().to_string(), "FROZEN");
+        assert_eq!(
+            ticket().to_string(),
+            "swarm1aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcbyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhaach6aaaahubyrdggi4q"
+        );
     }
 
     #[test]
