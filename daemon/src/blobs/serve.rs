@@ -98,7 +98,7 @@ async fn serve_stream(
         }
     };
     let size = verified.tree().size();
-    if request.from > size || request.from % GROUP.bytes() as u64 != 0 {
+    if request.from > size || !request.from.is_multiple_of(GROUP.bytes() as u64) {
         return Err(ServeError::Invalid);
     }
     let found = Answer { status: status::FOUND, size };

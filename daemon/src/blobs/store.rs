@@ -5,6 +5,7 @@
 //! and reported, never served. Which blobs are worth their space is not decided here.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -323,11 +324,12 @@ impl Unfinished {
         let store = &self.reservation.store;
         let path = store.path(&found);
         let mut index = store.index();
-        if !index.sizes.contains_key(&found) {
+        let Index { sizes, used } = &mut *index;
+        if let Entry::Vacant(entry) = sizes.entry(found) {
             fs::rename(&self.reservation.path, &path).map_err(disk("name", &path))?;
-            index.sizes.insert(found, self.written);
+            entry.insert(self.written);
             // Dropping the reservation gives its whole size back.
-            index.used = index.used.saturating_add(self.written);
+            *used = used.saturating_add(self.written);
         }
         drop(index);
         let directory = &store.shared.directory;

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{PeerId, Swarm, TransportError, identify, mdns, ping};
+use libp2p::{PeerId, Swarm, TransportError, identify, mdns};
 use proto::ids::AccountId;
 use proto::sign::account_of;
 use tokio::sync::mpsc;
@@ -216,8 +216,8 @@ impl Task {
                 tracing::debug!(%error, "incoming connection failed");
             }
             SwarmEvent::ConnectionClosed { .. }
-            | SwarmEvent::OutgoingConnectionError { peer_id: None, .. }
-            | SwarmEvent::ListenerClosed { reason: Ok(()), .. }
+            | SwarmEvent::OutgoingConnectionError { .. }
+            | SwarmEvent::ListenerClosed { .. }
             | SwarmEvent::IncomingConnection { .. }
             | SwarmEvent::ExpiredListenAddr { .. }
             | SwarmEvent::Dialing { .. }

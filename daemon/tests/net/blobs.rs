@@ -161,7 +161,7 @@ async fn other_lies_are_named_and_leave_nothing() {
     for (name, status, size, stream, expected) in [
         ("other content", 0, 100_000, encoded(&bytes(100_001)[1..]), "Corrupt"),
         ("smaller size", 0, 99_999, stream.clone(), "Corrupt"),
-        ("larger size", 0, 100_001, stream.clone(), "Corrupt"),
+        ("larger size", 0, 100_001, stream.clone(), "BrokenOff"),
         ("no content", 0, 0, Vec::new(), "Corrupt"),
         ("early end", 0, 100_000, stream[..stream.len() - 1].to_vec(), "BrokenOff"),
         ("above the bound", 0, QUOTA + 1, stream.clone(), "TooLarge"),

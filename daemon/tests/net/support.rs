@@ -1,6 +1,5 @@
 //! Nodes for the tests, and waiting for what they report.
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
@@ -51,6 +50,20 @@ pub async fn try_start(
 
 pub async fn start(number: u8, listen: &[&str], join: &[PeerAddress]) -> Node {
     try_start(number, SWARM, listen, join).await.unwrap()
+}
+
+/// Starts a node where another has just stopped. Within one process the socket
+/// of a QUIC listener outlives it until its last connections are drained.
+pub async fn start_again(number: u8, listen: &str) -> Node {
+    within("the port to be free", async {
+        loop {
+            match try_start(number, SWARM, &[listen], &[]).await {
+                Err(NetError::PortInUse { .. }) => tokio::task::yield_now().await,
+                started => return started.unwrap(),
+            }
+        }
+    })
+    .await
 }
 
 impl Node {
@@ -111,9 +124,4 @@ impl Node {
         self.send(NetCommand::Shutdown).await;
         within("the end of the task", self.net.task).await.unwrap();
     }
-}
-
-/// The pieces of an event that a test compares, as text.
-pub fn text_of(value: &impl Debug) -> String {
-    format!("{value:?}")
 }
