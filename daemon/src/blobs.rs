@@ -24,6 +24,7 @@ use proto::limits::BLOB_FRAME_BYTES_MAX;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use fetch::FetchError;
 pub use store::{BlobStore, StoreError};
@@ -81,6 +82,7 @@ pub enum BlobsError {
 }
 
 /// The running blob endpoint of a node: it serves its store and fetches into it.
+/// Dropped, it accepts nobody any more.
 #[derive(Debug)]
 pub struct Blobs {
     store: BlobStore,
@@ -88,7 +90,7 @@ pub struct Blobs {
     client: quinn::ClientConfig,
     fetches: Arc<Semaphore>,
     port: u16,
-    serving: JoinHandle<()>,
+    serving: AbortOnDropHandle<()>,
 }
 
 impl Blobs {
@@ -125,7 +127,7 @@ impl Blobs {
         let bound = quinn::Endpoint::server(server, bind)
             .and_then(|endpoint| endpoint.local_addr().map(|address| (endpoint, address.port())));
         let (endpoint, port) = bound.map_err(|source| BlobsError::Bind { address: bind, source })?;
-        let serving = tokio::spawn(serve::accept(endpoint.clone(), store.clone()));
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve::accept(endpoint.clone(), store.clone())));
         let fetches = Arc::new(Semaphore::new(FETCHES_MAX));
         Ok(Self { store, endpoint, client, fetches, port, serving })
     }

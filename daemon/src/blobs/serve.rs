@@ -13,7 +13,8 @@ use bytes::Bytes;
 use proto::ids::BlobHash;
 use proto::wire::blob::{Answer, Get};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::store::Verified;
 use super::{BlobStore, CHUNK_BYTES, CHUNKS_WAITING_MAX, GROUP, IDLE, on_disk_thread, status};
@@ -46,15 +47,26 @@ async fn serve_connection(incoming: quinn::Incoming, store: BlobStore, transfers
     let Ok(Ok(connection)) = timeout(IDLE, connecting).await else {
         return;
     };
-    // The number of streams of one connection is bounded by the transport.
-    while let Ok((send, receive)) = connection.accept_bi().await {
-        let (store, transfers) = (store.clone(), Arc::clone(&transfers));
-        let peer = connection.remote_address();
-        tokio::spawn(async move {
-            if let Err(error) = serve_stream(send, receive, store, transfers).await {
-                tracing::debug!(%peer, %error, "blob not served");
+    let peer = connection.remote_address();
+    // Their number on one connection is bounded by the transport.
+    let mut streams = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = connection.accept_bi() => {
+                let Ok((send, receive)) = accepted else {
+                    return;
+                };
+                let (store, transfers) = (store.clone(), Arc::clone(&transfers));
+                streams.spawn(async move {
+                    if let Err(error) = serve_stream(send, receive, store, transfers).await {
+                        tracing::debug!(%peer, %error, "blob not served");
+                    }
+                });
             }
-        });
+            Some(_) = streams.join_next() => {}
+            // A peer could otherwise keep all places with connections that ask for nothing.
+            () = sleep(IDLE), if streams.is_empty() => return,
+        }
     }
 }
 
@@ -110,7 +122,7 @@ async fn serve_stream(
         Err(_) => drop(send.reset(BROKEN.into())),
     }
     if matches!(sent, Err(ServeError::Damaged)) {
-        store.condemn(&hash);
+        on_disk_thread(move || store.condemn(&hash)).await;
     }
     sent
 }

@@ -1,8 +1,9 @@
 //! Joining, gossip, requests and refusals between nodes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use daemon::net::{NetCommand, NetError, NetEvent, RpcError, Ticket, Verdict};
+use daemon::net::{Address, Carrier, NetCommand, NetError, NetEvent, PeerAddress, RpcError, Ticket, Verdict};
 use proto::ids::SwarmId;
 use proto::wire::sync::{Heads, Items, Range, Refused, Request, Response, refused, request, response};
 
@@ -111,15 +112,14 @@ async fn nodes_of_two_swarms_never_meet() {
     };
     assert!(matches!(noticed, NetEvent::OtherSwarm(account) if account == seen), "{noticed:?}");
     b.send(NetCommand::Request { to: account(1), token: 1, request: question() }).await;
-    loop {
-        match b.event().await {
-            NetEvent::Response { result, .. } => {
-                assert!(result.is_err(), "{result:?}");
-                break;
-            }
-            other => assert!(matches!(other, NetEvent::OtherSwarm(_)), "{other:?}"),
+    let result = loop {
+        let event = b.event().await;
+        if let NetEvent::Response { result, .. } = event {
+            break result;
         }
-    }
+        assert!(matches!(event, NetEvent::OtherSwarm(_)), "{event:?}");
+    };
+    assert!(result.is_err(), "{result:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,6 +162,51 @@ async fn the_seventeenth_unanswered_request_of_a_peer_is_refused() {
         assert_eq!(result, Ok(answer()));
     }
     assert_eq!(a.net.counters.requests_refused_busy.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_behind_ignores_gossip_and_refuses_requests() {
+    let mut a = start(1, &[QUIC], &[]).await;
+    let mut b = start(2, &[], &[a.found_at()]).await;
+    b.expect_up(account(1)).await;
+    // Nobody takes the events of `a`; 256 of them wait.
+    for number in 0..300 {
+        b.gossip(&format!("message {number}")).await;
+    }
+    let counters = Arc::clone(&a.net.counters);
+    within("ignored gossip", async {
+        while counters.gossip_ignored_behind.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    b.send(NetCommand::Request { to: account(1), token: 1, request: question() }).await;
+    let NetEvent::Response { result, .. } = b.event().await else { panic!("an answer") };
+    assert_eq!(result, Ok(busy()));
+
+    a.expect_up(account(2)).await;
+    assert_eq!(a.judge(Verdict::Accept).await.1, "message 0");
+    b.send(NetCommand::Request { to: account(1), token: 2, request: question() }).await;
+    loop {
+        if let NetEvent::Request { token, .. } = a.event().await {
+            a.send(NetCommand::Respond { token, response: answer() }).await;
+            break;
+        }
+    }
+    let NetEvent::Response { result, .. } = b.event().await else { panic!("an answer") };
+    assert_eq!(result, Ok(answer()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_datagrams_go_nowhere_a_peer_is_reached_by_stream() {
+    let mut a = start(1, &[TCP], &[]).await;
+    // A socket that takes datagrams and never answers.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nowhere = Address { carrier: Carrier::Quic, socket: silent.local_addr().unwrap() };
+    let both = [PeerAddress { account: account(1), address: nowhere }, a.found_at()];
+    let mut b = start(2, &[], &both).await;
+    a.expect_up(account(2)).await;
+    b.expect_up(account(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -93,15 +93,12 @@ impl Stranger {
         self.swarm.behaviour_mut().send_request(&self.peer, bytes);
         within("the end of the request", async {
             loop {
-                match self.swarm.select_next_some().await {
-                    SwarmEvent::Behaviour(Event::Message {
-                        message: Message::Response { response, .. },
-                        ..
-                    }) => {
-                        return Some(response);
-                    }
-                    SwarmEvent::Behaviour(Event::OutboundFailure { .. }) => return None,
-                    _ => {}
+                let SwarmEvent::Behaviour(event) = self.swarm.select_next_some().await else { continue };
+                if let Event::Message { message: Message::Response { response, .. }, .. } = event {
+                    return Some(response);
+                }
+                if matches!(event, Event::OutboundFailure { .. }) {
+                    return None;
                 }
             }
         })

@@ -8,13 +8,13 @@ use ed25519_dalek::SigningKey;
 use proto::ids::{AccountId, SwarmId};
 use proto::sign::account_of;
 
-pub const SWARM: SwarmId = SwarmId::new([1; 32]);
+pub(crate) const SWARM: SwarmId = SwarmId::new([1; 32]);
 
 /// Far above what a loaded machine needs, far below a hanging test run.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits for something that must happen.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what} did not happen in time"),
@@ -22,16 +22,16 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// The account of the node that has this number.
-pub fn account(number: u8) -> AccountId {
+pub(crate) fn account(number: u8) -> AccountId {
     account_of(&SigningKey::from_bytes(&[number; 32]))
 }
 
-pub struct Node {
-    pub account: AccountId,
-    pub net: Net,
+pub(crate) struct Node {
+    pub(crate) account: AccountId,
+    pub(crate) net: Net,
 }
 
-pub async fn try_start(
+pub(crate) async fn try_start(
     number: u8,
     swarm: SwarmId,
     listen: &[&str],
@@ -48,13 +48,13 @@ pub async fn try_start(
     net::start(config).await.map(|net| Node { account: account(number), net })
 }
 
-pub async fn start(number: u8, listen: &[&str], join: &[PeerAddress]) -> Node {
+pub(crate) async fn start(number: u8, listen: &[&str], join: &[PeerAddress]) -> Node {
     try_start(number, SWARM, listen, join).await.unwrap()
 }
 
 /// Starts a node where another has just stopped. Within one process the socket
 /// of a QUIC listener outlives it until its last connections are drained.
-pub async fn start_again(number: u8, listen: &str) -> Node {
+pub(crate) async fn start_again(number: u8, listen: &str) -> Node {
     within("the port to be free", async {
         loop {
             match try_start(number, SWARM, &[listen], &[]).await {
@@ -68,16 +68,16 @@ pub async fn start_again(number: u8, listen: &str) -> Node {
 
 impl Node {
     /// Where this node is found: its first listener.
-    pub fn found_at(&self) -> PeerAddress {
+    pub(crate) fn found_at(&self) -> PeerAddress {
         PeerAddress { account: self.account, address: self.net.listening[0] }
     }
 
-    pub async fn send(&self, command: NetCommand) {
+    pub(crate) async fn send(&self, command: NetCommand) {
         self.net.commands.send(command).await.unwrap();
     }
 
     /// The next event that is not about listening.
-    pub async fn event(&mut self) -> NetEvent {
+    pub(crate) async fn event(&mut self) -> NetEvent {
         loop {
             let event = within("an event", self.net.events.recv()).await.expect("the network runs");
             if !matches!(event, NetEvent::Listening(_)) {
@@ -87,17 +87,14 @@ impl Node {
     }
 
     /// Waits for the arrival of a peer, which must be the next event.
-    pub async fn expect_up(&mut self, expected: AccountId) {
-        match self.event().await {
-            NetEvent::PeerUp { account, address } => {
-                assert_eq!((account, address.to_string().as_str()), (expected, "127.0.0.1"));
-            }
-            other => panic!("peer expected, not {other:?}"),
-        }
+    pub(crate) async fn expect_up(&mut self, expected: AccountId) {
+        let event = self.event().await;
+        let NetEvent::PeerUp { account, address } = event else { panic!("a peer, not {event:?}") };
+        assert_eq!((account, address.to_string().as_str()), (expected, "127.0.0.1"));
     }
 
     /// Waits for the departure of a peer, passing over everything else.
-    pub async fn expect_down(&mut self, expected: AccountId) {
+    pub(crate) async fn expect_down(&mut self, expected: AccountId) {
         loop {
             if let NetEvent::PeerDown(account) = self.event().await {
                 assert_eq!(account, expected);
@@ -107,7 +104,7 @@ impl Node {
     }
 
     /// Waits for the next gossip message, gives a verdict and returns sender and text.
-    pub async fn judge(&mut self, verdict: Verdict) -> (AccountId, String) {
+    pub(crate) async fn judge(&mut self, verdict: Verdict) -> (AccountId, String) {
         loop {
             if let NetEvent::Gossip { token, from, bytes } = self.event().await {
                 self.send(NetCommand::Verdict { message: token, verdict }).await;
@@ -116,11 +113,11 @@ impl Node {
         }
     }
 
-    pub async fn gossip(&self, text: &str) {
+    pub(crate) async fn gossip(&self, text: &str) {
         self.send(NetCommand::Gossip(text.as_bytes().to_vec())).await;
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.send(NetCommand::Shutdown).await;
         within("the end of the task", self.net.task).await.unwrap();
     }
