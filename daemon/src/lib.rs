@@ -1,8 +1,10 @@
-//! placeholder
+//! The daemon of swarmd.
 
+pub mod blobs;
 pub mod config;
 pub mod dirs;
 pub mod identity;
 pub mod logging;
+pub mod net;
 pub mod store;
 pub mod worker;
