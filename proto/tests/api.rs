@@ -26,13 +26,14 @@ const ANSWERS: [(&str, &str); 16] = [
 ];
 
 fn prefix(text: &str) -> IdPrefix {
-    text.parse().unwrap()
+    text.parse().expect("8 to 64 hex digits")
 }
 
 #[test]
 fn every_answer_is_read_and_written_as_frozen() {
     for (schema, text) in ANSWERS {
-        let answer: ApiAnswer = serde_json::from_str(text).unwrap_or_else(|error| panic!("{schema}: {error}"));
+        let answer: ApiAnswer =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{schema}: {error}"));
         let written = serde_json::to_string_pretty(&answer).unwrap() + "\n";
         assert_eq!(written, text);
         assert!(text.starts_with(&format!("{{\n  \"schema\": \"{schema}\",\n")), "{schema}");

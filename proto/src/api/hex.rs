@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::ids::{AccountId, AnchorId, BlobHash, DrawId, NumericClass, ReceiptId, RecipeId, SwarmId, TrackId};
+use crate::ids::{
+    AccountId, AnchorId, BlobHash, DrawId, NumericClass, ReceiptId, RecipeId, SwarmId, TrackId,
+};
 
 macro_rules! hex_text {
     ($($name:ident),*) => {$(
