@@ -17,7 +17,7 @@ pub use ledger::{
     ReceiptKind, ReceiptView, RunEvidence, UnmintedClaim, Verification,
 };
 pub use node::{
-    Doing, Frontier, FrontierRow, Peer, Peers, Signing, Status, Swarm, SwarmFounder, SwarmName, SwarmRules,
+    Doing, Frontier, FrontierLineage, FrontierParent, FrontierRow, Peer, Peers, Signing, Status, Swarm, SwarmFounder, SwarmName, SwarmRules,
     SwarmTrack, Trials,
 };
 pub use request::{ApiRequest, IdPrefix, Method, NameError, ReceiptName};

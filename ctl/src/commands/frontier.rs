@@ -1,6 +1,8 @@
 //! `search frontier`.
 
-use proto::api::{Frontier, FrontierRow};
+use std::collections::BTreeSet;
+
+use proto::api::{Frontier, FrontierLineage, FrontierParent, FrontierRow};
 
 use crate::amounts::{bits, bits_change, short};
 use crate::output::Page;
@@ -12,26 +14,37 @@ pub(crate) fn say(frontier: &Frontier, page: &mut Page) {
         page.line("No attested trial yet.");
         return;
     }
-    let row = |row: &FrontierRow| {
-        let reran: Vec<String> = row.reran.iter().map(short).collect();
-        vec![
-            bits(row.val_bpb_microbits),
-            row.difference_microbits.map(bits_change).unwrap_or_default(),
-            short(row.recipe),
-            row.parent.map(short).unwrap_or_default(),
-            short(row.ran),
-            reran.join(" "),
-            row.epoch.to_string(),
-            short(row.claim),
-        ]
-    };
     page.table(
-        &[">bits/byte", ">vs parent", "recipe", "parent", "ran", "re-ran", ">epoch", "claim"],
-        frontier.rows.iter().map(row).collect(),
+        &[">bits/byte", ">difference", "compared with", "recipe", "ran", "re-ran", ">epoch", "claim"],
+        frontier.rows.iter().map(cells).collect(),
     );
+    page.line("A * marks a trial that was better than all before it; less is better.");
     page.heading("Recipes");
-    for row in &frontier.rows {
+    let mut said = BTreeSet::new();
+    for row in frontier.rows.iter().filter(|row| said.insert(row.recipe)) {
         let fields: Vec<String> = row.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         page.line(format!("{}  {}", short(row.recipe), fields.join(" ")));
     }
+}
+
+fn cells(row: &FrontierRow) -> Vec<String> {
+    let reran: Vec<String> = row.reran.iter().map(short).collect();
+    let compared = |parent: &FrontierParent| {
+        let how = match parent.lineage {
+            FrontierLineage::Repeat => "same recipe".to_owned(),
+            FrontierLineage::Mutation => parent.changed.join(" "),
+            FrontierLineage::Best => "best so far".to_owned(),
+        };
+        format!("{}: {how}", short(parent.claim))
+    };
+    vec![
+        format!("{}{}", if row.was_best { "* " } else { "" }, bits(row.val_bpb_microbits)),
+        row.parent.as_ref().map(|parent| bits_change(parent.difference_microbits)).unwrap_or_default(),
+        row.parent.as_ref().map(compared).unwrap_or_default(),
+        short(row.recipe),
+        short(row.ran),
+        reran.join(" "),
+        row.epoch.to_string(),
+        short(row.claim),
+    ]
 }

@@ -122,10 +122,10 @@ pub struct FrontierRow {
     pub fields: BTreeMap<String, String>,
     /// Validation bits per byte times 10^6.
     pub val_bpb_microbits: u64,
-    /// The recipe it was changed from, if that is known here.
-    pub parent: Option<RecipeId>,
-    /// Its bits per byte less the parent's, times 10^6; negative is better.
-    pub difference_microbits: Option<i64>,
+    /// The earlier trial it is compared with; none for the first.
+    pub parent: Option<FrontierParent>,
+    /// Whether it was better than every trial before it.
+    pub was_best: bool,
     /// Who ran it.
     pub ran: AccountId,
     /// Who re-ran a part of it and got the same.
@@ -134,6 +134,34 @@ pub struct FrontierRow {
     pub epoch: u64,
     /// The claim.
     pub claim: ReceiptId,
+}
+
+/// An earlier trial that one is compared with. Claims do not say what they come
+/// from: this is inferred from the recipes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrontierParent {
+    /// Its claim.
+    pub claim: ReceiptId,
+    /// Its recipe.
+    pub recipe: RecipeId,
+    /// How the trial comes from it.
+    pub lineage: FrontierLineage,
+    /// The trial's bits per byte less the parent's, times 10^6; negative is better.
+    pub difference_microbits: i64,
+    /// Names of the fields in which the recipes differ.
+    pub changed: Vec<String>,
+}
+
+/// How a trial comes from the one it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrontierLineage {
+    /// The same recipe, run again.
+    Repeat,
+    /// The nearest earlier recipe, few fields away.
+    Mutation,
+    /// No earlier recipe is near: the best of the time.
+    Best,
 }
 
 /// The connected peers.
