@@ -45,6 +45,9 @@ pub const EXPORT_ROWS_MAX: u32 = 10_000;
 /// Receipts listed under one figure of a balance; the rest is counted.
 pub const FIGURE_PARTS_MAX: usize = 50;
 
+/// Rows of a frontier answer.
+pub const FRONTIER_ROWS_MAX: usize = 1_000;
+
 /// An answer of the daemon. On the wire the variant is the `schema` field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "schema")]

@@ -64,7 +64,6 @@ fn say_receipts(name: &str, figure: &Figure, page: &mut Page) {
 fn state(state: ClaimState) -> &'static str {
     match state {
         ClaimState::Open => "open",
-        ClaimState::Minted => "minted",
         ClaimState::Refuted => "refuted",
         ClaimState::Closed => "closed",
     }

@@ -53,7 +53,8 @@ fn say_run(run: &RunEvidence, page: &mut Page) {
     page.heading("Who ran it");
     page.field("account", run.account.to_string());
     page.field("claim", run.claim.to_string());
-    page.field("recipe", format!("{} on track {}", short(run.recipe), short(run.track)));
+    let recipe = run.recipe.map_or_else(|| "unknown".to_owned(), short);
+    page.field("recipe", format!("{recipe} on track {}", short(run.track)));
     page.field("result", format!("{} bits per byte, {} gas", bits(run.val_bpb_microbits), run.gas));
     page.field("trace", format!("{} segments, root {}", run.segments, run.trace_root));
     match run.draw {
@@ -92,7 +93,11 @@ fn say_place(place: &Place, page: &mut Page) {
         "after",
         place.prev.map_or_else(|| "nothing: it opens the chain".to_owned(), |prev| prev.to_string()),
     );
-    let standing = if place.is_final { "final" } else { "not final yet" };
+    let standing = match (place.is_valid, place.is_final) {
+        (false, _) => "cut off: its chain is not valid up to it",
+        (true, true) => "final",
+        (true, false) => "not final yet",
+    };
     page.field(
         "standing",
         format!("{standing}: {} of the {} founders needed", place.anchored_by, place.threshold),

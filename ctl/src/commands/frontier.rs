@@ -18,6 +18,9 @@ pub(crate) fn say(frontier: &Frontier, page: &mut Page) {
         &[">bits/byte", ">difference", "compared with", "recipe", "ran", "re-ran", ">epoch", "claim"],
         frontier.rows.iter().map(cells).collect(),
     );
+    if frontier.rows_left_out > 0 {
+        page.line(format!("and {} worse", frontier.rows_left_out));
+    }
     page.line("A * marks a trial that was better than all before it; less is better.");
     page.heading("Recipes");
     let mut said = BTreeSet::new();

@@ -158,14 +158,12 @@ pub struct UnmintedClaim {
     pub state: ClaimState,
 }
 
-/// Where a claim stands.
+/// Where a claim that is no money stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimState {
     /// Waiting for its draw or for checks.
     Open,
-    /// A mint counts for it.
-    Minted,
     /// A check contradicts it.
     Refuted,
     /// Too old to be minted.
@@ -254,8 +252,8 @@ pub struct RunEvidence {
     pub account: AccountId,
     /// On which track.
     pub track: TrackId,
-    /// With which recipe.
-    pub recipe: RecipeId,
+    /// With which recipe; none if the answering program cannot read it.
+    pub recipe: Option<RecipeId>,
     /// Its gas.
     pub gas: u64,
     /// Validation bits per byte times 10^6.
@@ -335,6 +333,8 @@ pub struct Place {
     pub anchored_by: u32,
     /// Founders needed to make it final.
     pub threshold: u32,
+    /// Whether it lies in the valid part of its chain; a fork cuts the rest off.
+    pub is_valid: bool,
     /// Whether it is final.
     pub is_final: bool,
     /// Its signature, hex.

@@ -109,8 +109,10 @@ pub struct Frontier {
     pub heading: String,
     /// The track's name.
     pub track: String,
-    /// Best first.
+    /// Best first; at most [`super::FRONTIER_ROWS_MAX`].
     pub rows: Vec<FrontierRow>,
+    /// How many worse ones are not listed.
+    pub rows_left_out: u64,
 }
 
 /// One attested trial.
