@@ -1,5 +1,6 @@
 //! The daemon of swarmd.
 
+pub mod api;
 pub mod blobs;
 pub mod config;
 pub mod dirs;
