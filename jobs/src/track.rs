@@ -1,0 +1,329 @@
+//! A track: what a trial runs on and is measured by. Its manifest in canonical bytes is its id.
+//!
+//! The numbers of the built-in tracks stand here and nowhere else.
+
+use std::ops::Range;
+
+use prost::Message;
+use proto::ids::{BlobHash, TrackId};
+use proto::limits::{EVAL_BLOCKS_MAX, RECIPE_BYTES_MAX};
+use proto::wire::work;
+
+use crate::decimal::Decimal;
+use crate::recipe::{BytesError, Optimizer, Recipe};
+
+/// Number of this schema in the canonical bytes.
+pub const SCHEMA: u32 = 1;
+
+/// Number of the price table of [`crate::gas`], the only one there is.
+pub const GAS_TABLE: u32 = 1;
+
+/// Canonical bytes of a manifest: its baseline, two names and 120 bytes of numbers.
+pub const TRACK_BYTES_MAX: usize = RECIPE_BYTES_MAX + 512;
+
+/// Letters of a track's or profile's name.
+pub const NAME_BYTES_MAX: usize = 32;
+
+/// Least context.
+pub const CONTEXT_MIN: u32 = 16;
+
+/// Most context.
+pub const CONTEXT_MAX: u32 = 1024;
+
+/// Most budget: far above the largest rung, far below an overflow.
+pub const BUDGET_GAS_MAX: u64 = 1_000_000_000_000_000_000;
+
+/// Most evaluation windows.
+pub const EVAL_WINDOWS_MAX: u32 = 65_536;
+
+const ID_CONTEXT: &str = "swarm track id v1";
+
+/// BLAKE3 of the corpus of track R11.
+const R11_CORPUS: [u8; 32] = [0; 32];
+
+/// Bytes of the corpus that R11 trains on.
+const R11_TRAIN: Range<u64> = 0..1_000_000;
+
+/// Bytes of the corpus that R11 validates on.
+const R11_VALIDATION: Range<u64> = 1_000_000..1_100_000;
+
+/// Bytes of one sequence of R11.
+const R11_CONTEXT: u32 = 64;
+
+/// Gas of one trial on R11.
+const R11_BUDGET_GAS: u64 = 100_000_000_000;
+
+/// Validation windows of R11, 16 blocks of 16.
+const R11_EVAL_WINDOWS: u32 = 256;
+
+/// Blocks of R11's validation windows.
+const R11_EVAL_BLOCKS: u32 = 16;
+
+/// A trial of R11 is paid up to this many micro-bits per byte.
+const R11_PAY_FLOOR_MICROBITS: u64 = 4_500_000;
+
+/// Where every search on R11 begins.
+const R11_BASELINE: Recipe = Recipe {
+    depth: 2,
+    width: 32,
+    heads: 2,
+    mlp_ratio_eighths: 32,
+    learning_rate: Decimal::literal(100, -4),
+    weight_decay: Decimal::literal(100, -4),
+    warmup_milli: 50,
+    warmdown_milli: 500,
+    tokens_per_step: 512,
+    init_scale: Decimal::literal(100, -2),
+    optimizer: Optimizer::AdamW,
+};
+
+/// A track's manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// Its name: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// BLAKE3 of the corpus, the text unpacked.
+    pub corpus: BlobHash,
+    /// Bytes of the corpus that are trained on.
+    pub train: Range<u64>,
+    /// Bytes of the corpus that the validation windows lie in.
+    pub validation: Range<u64>,
+    /// Bytes of one sequence.
+    pub context: u32,
+    /// Gas of one trial.
+    pub budget_gas: u64,
+    /// Number of the price table.
+    pub gas_table: u32,
+    /// Validation windows, each `context` targets.
+    pub eval_windows: u32,
+    /// Blocks of windows, the unit that a checker re-evaluates.
+    pub eval_blocks: u32,
+    /// How numbers are computed.
+    pub numeric_profile: String,
+    /// Where every search begins.
+    pub baseline: Recipe,
+    /// A trial is paid up to this many micro-bits per byte.
+    pub pay_floor_microbits: u64,
+}
+
+/// Bytes that are no manifest, or a manifest out of bounds, in the order in which they are found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrackError {
+    /// Longer than any manifest may be.
+    #[error("{length} bytes are more than a track manifest may have")]
+    TooLong {
+        /// Their length.
+        length: usize,
+    },
+    /// No protobuf message of this type.
+    #[error("the bytes are no track manifest")]
+    Malformed(#[from] prost::DecodeError),
+    /// A schema this version does not know.
+    #[error("track schema {schema} is unknown, {SCHEMA} is known")]
+    Schema {
+        /// The number found.
+        schema: u32,
+    },
+    /// A corpus hash that is not 32 bytes.
+    #[error("the corpus hash is not 32 bytes")]
+    Corpus,
+    /// A baseline that is no recipe.
+    #[error("the baseline is no recipe")]
+    Baseline(#[from] BytesError),
+    /// A name of other characters, empty or too long.
+    #[error("a name is not 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens")]
+    Name,
+    /// Context out of range or odd.
+    #[error("context {context} is not an even number from {CONTEXT_MIN} to {CONTEXT_MAX}")]
+    Context {
+        /// The manifest's.
+        context: u32,
+    },
+    /// A budget of nothing, or above the bound.
+    #[error("budget {budget_gas} is outside 1 to {BUDGET_GAS_MAX} gas")]
+    Budget {
+        /// The manifest's.
+        budget_gas: u64,
+    },
+    /// A price table this version does not know.
+    #[error("price table {table} is unknown, {GAS_TABLE} is known")]
+    GasTable {
+        /// The number found.
+        table: u32,
+    },
+    /// Windows or blocks out of range, or blocks of unequal size.
+    #[error("{windows} windows cannot be split into {blocks} equal blocks")]
+    Blocks {
+        /// Validation windows.
+        windows: u32,
+        /// Blocks.
+        blocks: u32,
+    },
+    /// A part of the corpus too short for its sequences.
+    #[error("a part of the corpus is shorter than its sequences")]
+    TooShort,
+    /// Training and validation share bytes.
+    #[error("training and validation bytes overlap")]
+    Overlap,
+    /// The same manifest, but not in its one canonical form.
+    #[error("the bytes are not the canonical form of their manifest")]
+    NotCanonical,
+}
+
+impl Track {
+    /// Track R11, the smallest rung: seconds on two cores.
+    pub fn r11() -> Self {
+        Self {
+            name: "r11".to_owned(),
+            corpus: BlobHash::new(R11_CORPUS),
+            train: R11_TRAIN,
+            validation: R11_VALIDATION,
+            context: R11_CONTEXT,
+            budget_gas: R11_BUDGET_GAS,
+            gas_table: GAS_TABLE,
+            eval_windows: R11_EVAL_WINDOWS,
+            eval_blocks: R11_EVAL_BLOCKS,
+            numeric_profile: "canon-1".to_owned(),
+            baseline: R11_BASELINE,
+            pay_floor_microbits: R11_PAY_FLOOR_MICROBITS,
+        }
+    }
+
+    /// Every track that comes with the program.
+    pub fn builtin() -> [Self; 1] {
+        [Self::r11()]
+    }
+
+    /// The built-in track of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::builtin().into_iter().find(|track| track.name == name)
+    }
+
+    /// The built-in track of an id.
+    pub fn by_id(id: &TrackId) -> Option<Self> {
+        Self::builtin().into_iter().find(|track| track.id() == *id)
+    }
+
+    /// The canonical bytes: protobuf fields in ascending order, defaults left out.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        work::Track {
+            schema: SCHEMA,
+            name: self.name.clone(),
+            corpus: self.corpus.to_vec(),
+            train_from: self.train.start,
+            train_to: self.train.end,
+            validation_from: self.validation.start,
+            validation_to: self.validation.end,
+            context: self.context,
+            budget_gas: self.budget_gas,
+            gas_table: self.gas_table,
+            eval_windows: self.eval_windows,
+            eval_blocks: self.eval_blocks,
+            numeric_profile: self.numeric_profile.clone(),
+            baseline: self.baseline.to_bytes(),
+            pay_floor_microbits: self.pay_floor_microbits,
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads canonical bytes within bounds.
+    ///
+    /// # Errors
+    /// As the variants of [`TrackError`] say. Whether the track admits its own baseline is asked
+    /// with [`Recipe::check`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TrackError> {
+        if bytes.len() > TRACK_BYTES_MAX {
+            return Err(TrackError::TooLong { length: bytes.len() });
+        }
+        let wire = work::Track::decode(bytes)?;
+        if wire.schema != SCHEMA {
+            return Err(TrackError::Schema { schema: wire.schema });
+        }
+        let track = Self {
+            name: wire.name,
+            corpus: BlobHash::try_from(&wire.corpus[..]).map_err(|_| TrackError::Corpus)?,
+            train: wire.train_from..wire.train_to,
+            validation: wire.validation_from..wire.validation_to,
+            context: wire.context,
+            budget_gas: wire.budget_gas,
+            gas_table: wire.gas_table,
+            eval_windows: wire.eval_windows,
+            eval_blocks: wire.eval_blocks,
+            numeric_profile: wire.numeric_profile,
+            baseline: Recipe::from_bytes(&wire.baseline)?,
+            pay_floor_microbits: wire.pay_floor_microbits,
+        };
+        track.check()?;
+        if track.to_bytes() != bytes {
+            return Err(TrackError::NotCanonical);
+        }
+        Ok(track)
+    }
+
+    /// The track's id: the BLAKE3 hash of its canonical bytes in derive-key mode.
+    pub fn id(&self) -> TrackId {
+        TrackId::new(blake3::derive_key(ID_CONTEXT, &self.to_bytes()))
+    }
+
+    /// UTF-8 bytes that the validation targets stand for, the denominator of bits per byte.
+    pub fn eval_bytes(&self) -> u64 {
+        u64::from(self.eval_windows) * u64::from(self.context)
+    }
+
+    /// The bytes of validation window `window`: the context and one more, the last target.
+    ///
+    /// Windows follow each other from the start of the validation bytes, `context` apart.
+    ///
+    /// # Panics
+    /// If there is no such window.
+    pub fn window(&self, window: u32) -> Range<u64> {
+        assert!(window < self.eval_windows, "window {window} of {}", self.eval_windows);
+        let context = u64::from(self.context);
+        let start = self.validation.start + u64::from(window) * context;
+        start..start + context + 1
+    }
+
+    /// The windows of evaluation block `block`.
+    ///
+    /// # Panics
+    /// If there is no such block.
+    pub fn block_windows(&self, block: u32) -> Range<u32> {
+        assert!(block < self.eval_blocks, "block {block} of {}", self.eval_blocks);
+        let size = self.eval_windows / self.eval_blocks;
+        block * size..(block + 1) * size
+    }
+
+    fn check(&self) -> Result<(), TrackError> {
+        if !is_name(&self.name) || !is_name(&self.numeric_profile) {
+            return Err(TrackError::Name);
+        }
+        let context = self.context;
+        if !(CONTEXT_MIN..=CONTEXT_MAX).contains(&context) || !context.is_multiple_of(2) {
+            return Err(TrackError::Context { context });
+        }
+        if !(1..=BUDGET_GAS_MAX).contains(&self.budget_gas) {
+            return Err(TrackError::Budget { budget_gas: self.budget_gas });
+        }
+        if self.gas_table != GAS_TABLE {
+            return Err(TrackError::GasTable { table: self.gas_table });
+        }
+        let (windows, blocks) = (self.eval_windows, self.eval_blocks);
+        let in_range = (1..=EVAL_WINDOWS_MAX).contains(&windows) && (1..=EVAL_BLOCKS_MAX).contains(&blocks);
+        if !in_range || !windows.is_multiple_of(blocks) {
+            return Err(TrackError::Blocks { windows, blocks });
+        }
+        let length = |part: &Range<u64>| part.end.saturating_sub(part.start);
+        if length(&self.train) <= u64::from(context) || length(&self.validation) <= self.eval_bytes() {
+            return Err(TrackError::TooShort);
+        }
+        if self.train.start < self.validation.end && self.validation.start < self.train.end {
+            return Err(TrackError::Overlap);
+        }
+        Ok(())
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
