@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         let windows = track.block_windows(number).map(|window| track.window(window));
         let (inputs, targets) = shifted(self.text, windows);
         let costs = Gpt::new(&self.frame, self.weights.clone()).nats(&inputs, &targets).into_data();
-        let costs = costs.to_vec::<f32>().expect("every tensor here is of 32-bit floats");
+        let costs = costs.try_to_vec::<f32>().expect("every tensor here is of 32-bit floats");
         let window = |costs: &[f32]| costs.iter().map(|nats| f64::from(*nats)).sum();
         Block { number, nats: costs.chunks_exact(track.context as usize).map(window).collect() }
     }

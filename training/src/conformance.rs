@@ -61,7 +61,8 @@ pub fn numeric_class(device: &Device) -> NumericClass {
         .take(TEXT_BYTES as usize)
         .map(|bits| b'a' + counter_rng::below(bits, 26) as u8)
         .collect();
-    let trial = Trial::unchecked(recipe(), track(), SEED).expect("the conformance recipe is within every bound");
+    let trial =
+        Trial::unchecked(recipe(), track(), SEED).expect("the conformance recipe is within every bound");
     let mut trainer = Trainer::new(&trial, &text, &State::initial(trial.recipe(), &SEED), device);
     for _ in 0..STEPS {
         trainer.advance();

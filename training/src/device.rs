@@ -141,7 +141,8 @@ impl FromStr for Wanted {
 pub fn list() -> Vec<Choice> {
     let mut found = Vec::new();
     #[cfg(feature = "cuda")]
-    found.extend((0..burn::tensor::Device::enumerate(burn::tensor::DeviceType::Cuda).len()).map(Choice::Cuda));
+    found
+        .extend((0..burn::tensor::Device::enumerate(burn::tensor::DeviceType::Cuda).len()).map(Choice::Cuda));
     #[cfg(any(feature = "gpu", feature = "wgsl"))]
     found.extend(list_wgpu());
     found.truncate(PROBES_MAX);
@@ -154,7 +155,8 @@ fn list_wgpu() -> Vec<Choice> {
     let seen = Device::enumerate(DeviceType::Vulkan).into_vec();
     #[cfg(not(feature = "gpu"))]
     let seen = Device::enumerate(DeviceType::Wgpu).into_vec();
-    let kinds = Adapter::ALL.into_iter().filter(|kind| *kind != Adapter::Software || cfg!(not(feature = "gpu")));
+    let kinds =
+        Adapter::ALL.into_iter().filter(|kind| *kind != Adapter::Software || cfg!(not(feature = "gpu")));
     let candidates = kinds.flat_map(|kind| (0..seen.len()).map(move |index| Choice::Wgpu(kind, index)));
     candidates.filter(|choice| device(*choice).is_ok_and(|device| seen.contains(&device))).collect()
 }
@@ -289,9 +291,9 @@ pub fn open(wanted: Wanted, probe: &dyn Fn(usize) -> Verdict) -> Result<(Choice,
             device(choice)?;
             working.find(|found| *found == choice).ok_or(DeviceError::Unusable { choice })?
         }
-        Wanted::Auto => working
-            .find(|found| !matches!(found, Choice::Wgpu(Adapter::Software, _)))
-            .unwrap_or(Choice::Cpu),
+        Wanted::Auto => {
+            working.find(|found| !matches!(found, Choice::Wgpu(Adapter::Software, _))).unwrap_or(Choice::Cpu)
+        }
     };
     Ok((choice, device(choice)?))
 }

@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn check(found: &Tensor<1>, expected: &[f32]) {
-        let found = found.to_data().to_vec::<f32>().unwrap();
+        let found = found.to_data().try_to_vec::<f32>().unwrap();
         for (found, expected) in found.iter().zip(expected) {
             let error = (found - expected).abs() / expected.abs();
             assert!(error < 2e-6, "{found} instead of {expected}");
@@ -114,7 +114,7 @@ mod tests {
         let start = AdamW { weights: row(&[2.0]), first: row(&[0.0]), second: row(&[0.0]) };
         let rates = Rates { learning_rate: 0.5, weight_decay: 0.5, updates: 1 };
         let after = start.update(row(&[0.0]), rates);
-        assert_eq!(after.weights.to_data().to_vec::<f32>().unwrap(), [1.5]);
+        assert_eq!(after.weights.to_data().try_to_vec::<f32>().unwrap(), [1.5]);
     }
 
     #[test]

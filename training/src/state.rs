@@ -144,7 +144,8 @@ impl State {
 
 /// The length of a recipe's states.
 pub fn bytes_of(recipe: &Recipe) -> usize {
-    let count = usize::try_from(recipe.parameters()).expect("admitted recipes have at most millions of weights");
+    let count =
+        usize::try_from(recipe.parameters()).expect("admitted recipes have at most millions of weights");
     HEADER_BYTES + 3 * 4 * count
 }
 
@@ -204,7 +205,10 @@ mod tests {
             with(expected - 4, &f32::INFINITY.to_le_bytes()),
             StateError::NotFinite { index: 3 * 9_728 - 1 }
         );
-        assert_eq!(with(expected - 4, &(-1.0_f32).to_le_bytes()), StateError::NegativeMoment { index: 9_727 });
+        assert_eq!(
+            with(expected - 4, &(-1.0_f32).to_le_bytes()),
+            StateError::NegativeMoment { index: 9_727 }
+        );
     }
 
     #[test]

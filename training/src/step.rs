@@ -74,7 +74,9 @@ impl<'a> Trainer<'a> {
 
     /// Reads the state back.
     pub fn state(&self) -> State {
-        let read = |row: &Tensor<1>| row.to_data().to_vec::<f32>().expect("every tensor here is of 32-bit floats");
+        let read = |row: &Tensor<1>| {
+            row.to_data().try_to_vec::<f32>().expect("every tensor here is of 32-bit floats")
+        };
         State {
             step: self.step,
             weights: read(&self.optimizer.weights),

@@ -19,7 +19,7 @@ use proto::limits::WORKER_FRAME_BYTES_MAX;
 use proto::wire::worker::{Failed, Finished, Hello, Order, Report, order, report};
 
 use crate::conformance;
-use crate::device::{self, Choice, DeviceError, Prober, Verdict, Wanted};
+use crate::device::{self, DeviceError, Prober, Verdict, Wanted};
 use orders::{Bench, Ended};
 
 /// Number of the worker protocol.
@@ -84,7 +84,8 @@ pub fn serve(
     }))?;
     let stop = Arc::new(AtomicBool::new(false));
     let received = read_in_background(input, Arc::clone(&stop));
-    let bench = Bench { device, memory_bytes: memory_bytes.unwrap_or(u64::MAX), folder: options.folder, stop };
+    let bench =
+        Bench { device, memory_bytes: memory_bytes.unwrap_or(u64::MAX), folder: options.folder, stop };
     // The reader's last message, or its end, ends the worker.
     while let Ok(message) = received.recv() {
         match message? {

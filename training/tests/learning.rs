@@ -15,7 +15,8 @@ const BOUND: f64 = 9.99;
 #[test]
 fn r11_begins_near_eight_bits_and_ends_below_the_measured_bound() {
     let track = Track::r11();
-    let trial = Trial::new(track.baseline.clone(), track, *b"a seed that no calibration used.", u64::MAX).unwrap();
+    let trial =
+        Trial::new(track.baseline.clone(), track, *b"a seed that no calibration used.", u64::MAX).unwrap();
     let (text, device) = (corpus::text().unwrap(), Device::flex());
     let initial = State::initial(trial.recipe(), trial.seed());
     let untrained = Evaluator::new(&trial, text, &initial, &device).bits_per_byte();

@@ -27,7 +27,8 @@ fn one_two_and_four_threads_compute_the_same_bits() {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let line = text.lines().find_map(|line| line.split_once("bits: ")).expect("the child prints its bits");
+        let line =
+            text.lines().find_map(|line| line.split_once("bits: ")).expect("the child prints its bits");
         line.1.to_owned()
     };
     let one = bits("1");

@@ -182,7 +182,8 @@ fn an_export_is_a_safetensors_file_of_all_weights() {
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut names = tensors.names();
     names.sort_unstable();
-    let layer = ["attention.key", "attention.output", "attention.query", "attention.value", "mlp.down", "mlp.up"];
+    let layer =
+        ["attention.key", "attention.output", "attention.query", "attention.value", "mlp.down", "mlp.up"];
     let mut expected: Vec<String> = layer.iter().map(|part| format!("layers.0.{part}")).collect();
     expected.extend(["embedding".to_owned(), "head".to_owned()]);
     expected.sort_unstable();
@@ -202,17 +203,29 @@ fn bad_orders_are_answered_by_a_sentence_and_the_worker_goes_on() {
         let reason = worker.refused(order::Order::Run(order));
         assert!(reason.contains(expected), "{reason:?} does not say {expected:?}");
     };
-    check(Run { recipe: vec![0xff; 9], ..run(0, 1) }, "the order names no known recipe: the bytes are no recipe");
-    check(Run { track: Vec::new(), ..run(0, 1) }, "the order names no known track: track schema 0 is unknown");
+    check(
+        Run { recipe: vec![0xff; 9], ..run(0, 1) },
+        "the order names no known recipe: the bytes are no recipe",
+    );
+    check(
+        Run { track: Vec::new(), ..run(0, 1) },
+        "the order names no known track: track schema 0 is unknown",
+    );
     check(Run { seed: vec![1; 31], ..run(0, 1) }, "the seed is not 32 bytes");
     check(Run { segments: 0, ..run(0, 0) }, "segments 0 to 0 of 0 are not a part of a run");
     check(run(0, 5), "segments 0 to 5 of 4 are not a part of a run");
     check(run(3, 2), "segments 3 to 2 of 4 are not a part of a run");
     check(Run { segments: 65, ..run(0, 1) }, "which has at most 64");
     let wide = Recipe { width: 4096, ..recipe() };
-    check(Run { recipe: wide.to_bytes(), ..run(0, 1) }, "the recipe is not admitted: width 4096 is outside 16 to 512");
+    check(
+        Run { recipe: wide.to_bytes(), ..run(0, 1) },
+        "the recipe is not admitted: width 4096 is outside 16 to 512",
+    );
     let elsewhere = Track { corpus: proto::ids::BlobHash::new([1; 32]), ..track() };
-    check(Run { track: elsewhere.to_bytes(), ..run(0, 1) }, "needs a corpus that does not come with this program");
+    check(
+        Run { track: elsewhere.to_bytes(), ..run(0, 1) },
+        "needs a corpus that does not come with this program",
+    );
     let beyond = Track { train: 11_160_284..13_000_000, ..track() };
     check(Run { track: beyond.to_bytes(), ..run(0, 1) }, "reads beyond the end of its corpus");
     check(run(1, 2), "is not the name of a state");

@@ -31,7 +31,9 @@ pub fn run(lie: impl Lie + 'static) -> io::Result<()> {
     thread::spawn(move || worker::serve(orders, reports_out, Options::default()));
     let inward = Arc::clone(&lie);
     thread::spawn(move || {
-        while let Ok(Some(Order { order: Some(order) })) = frame::read(&mut io::stdin(), WORKER_FRAME_BYTES_MAX) {
+        while let Ok(Some(Order { order: Some(order) })) =
+            frame::read(&mut io::stdin(), WORKER_FRAME_BYTES_MAX)
+        {
             let order = inward.lock().expect("a liar does not panic").order(order);
             if frame::write(&mut orders_in, &Order { order: Some(order) }, WORKER_FRAME_BYTES_MAX).is_err() {
                 return;

@@ -133,7 +133,7 @@ mod tests {
         weights[moved] = weights[moved].clone().add(direction.clone().mul_scalar(distance));
         let frame = Frame::new(&recipe(), &track(), &Device::flex());
         let nats = Gpt::new(&frame, weights).nats(&TEXT[..32], &TEXT[1..33]);
-        let nats = nats.into_data().to_vec::<f32>().unwrap();
+        let nats = nats.into_data().try_to_vec::<f32>().unwrap();
         nats.iter().map(|nats| f64::from(*nats)).sum::<f64>() / 32.0
     }
 
@@ -167,16 +167,17 @@ mod tests {
     #[test]
     fn one_hot_rows_pick_the_byte_and_equal_logits_cost_eight_bits() {
         let frame = Frame::new(&recipe(), &track(), &Device::flex());
-        let rows = frame.one_hot(&[0, 255]).into_data().to_vec::<f32>().unwrap();
+        let rows = frame.one_hot(&[0, 255]).into_data().try_to_vec::<f32>().unwrap();
         let ones: Vec<usize> = (0..512).filter(|i| rows[*i] != 0.0).collect();
         assert_eq!((ones, rows.iter().sum::<f32>()), (vec![0, 511], 2.0));
 
         let mut state = State::initial(&recipe(), &[3; 32]);
         let head = state.weights.len() - 16 * 256;
         state.weights[head..].fill(0.0);
-        let row = Tensor::from_data(TensorData::new(state.weights.clone(), [state.weights.len()]), &Device::flex());
+        let row =
+            Tensor::from_data(TensorData::new(state.weights.clone(), [state.weights.len()]), &Device::flex());
         let nats = Gpt::new(&frame, crate::step::matrices(&recipe(), &row)).nats(&TEXT[..16], &TEXT[1..17]);
-        for nats in nats.into_data().to_vec::<f32>().unwrap() {
+        for nats in nats.into_data().try_to_vec::<f32>().unwrap() {
             assert!((nats - 8.0 * std::f32::consts::LN_2).abs() < 1e-6, "{nats}");
         }
     }

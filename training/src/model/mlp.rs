@@ -33,6 +33,6 @@ mod tests {
         let mlp = Mlp { up: tensor([[1.0, -1.0], [2.0, 1.0]]), down: tensor([[1.0, 10.0], [100.0, 1.0]]) };
         // (3, 1)·up = (5, −2) → (25, 0); (−1, 2)·up = (3, 3) → (9, 9).
         let output = mlp.forward(tensor([[3.0, 1.0], [-1.0, 2.0]]));
-        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), [25.0, 250.0, 909.0, 99.0]);
+        assert_eq!(output.into_data().try_to_vec::<f32>().unwrap(), [25.0, 250.0, 909.0, 99.0]);
     }
 }

@@ -53,7 +53,7 @@ mod tests {
         let mut elements = vec![0.0; 128 * 4];
         elements[position * 4..position * 4 + 4].copy_from_slice(&head);
         let input = Tensor::<4>::from_data(TensorData::new(elements, [1, 128, 1, 4]), &device);
-        let output = Rotary::new(128, 4, &device).apply(input).into_data().to_vec::<f32>().unwrap();
+        let output = Rotary::new(128, 4, &device).apply(input).into_data().try_to_vec::<f32>().unwrap();
         output[position * 4..position * 4 + 4].to_vec()
     }
 

@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn only_bare_names_become_paths() {
         let folder = Path::new("/w");
-        assert_eq!(bare_path(folder, "model-1_b.safetensors").unwrap(), Path::new("/w/model-1_b.safetensors"));
+        assert_eq!(
+            bare_path(folder, "model-1_b.safetensors").unwrap(),
+            Path::new("/w/model-1_b.safetensors")
+        );
         for name in ["", ".", "..", ".hidden", "a/b", "/etc/passwd", "a\\b", "a b", "a\0", &"a".repeat(129)] {
             assert!(matches!(bare_path(folder, name), Err(FileError::Name { .. })), "{name:?}");
         }

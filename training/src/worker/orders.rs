@@ -52,7 +52,9 @@ pub(super) enum OrderError {
     Seed,
     #[error("the trial cannot be run")]
     Trial(#[from] TrialError),
-    #[error("segments {from} to {to} of {segments} are not a part of a run, which has at most {SEGMENTS_MAX}")]
+    #[error(
+        "segments {from} to {to} of {segments} are not a part of a run, which has at most {SEGMENTS_MAX}"
+    )]
     Segments { from: u32, to: u32, segments: u32 },
     #[error("blocks {first} to {last} are not among the track's {blocks}")]
     Blocks { first: u32, last: u32, blocks: u32 },
@@ -96,7 +98,8 @@ impl Bench {
             0 => State::initial(trial.recipe(), trial.seed()),
             _ => {
                 let done = trial::segment_steps(trial.steps(), segments, from).end;
-                let bytes = files::read_state(&self.folder, &run.state_file, state::bytes_of(trial.recipe()))?;
+                let bytes =
+                    files::read_state(&self.folder, &run.state_file, state::bytes_of(trial.recipe()))?;
                 trial.state_after(done, &bytes)?
             }
         };
