@@ -249,3 +249,151 @@ fn check_training(recipe: &Recipe, track: &Track) -> Result<(), RecipeError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    /// `change` breaks a rule with this text; `neighbour` just does not.
+    fn check(change: impl Fn(&mut Recipe), neighbour: impl Fn(&mut Recipe), expected: &str) {
+        let track = Track { budget_gas: 1_000_000_000_000_000, ..fixtures::track() };
+        let mut recipe = fixtures::recipe();
+        neighbour(&mut recipe);
+        assert_eq!(recipe.check(&track), Ok(()), "neighbour of {expected}");
+        change(&mut recipe);
+        assert_eq!(recipe.check(&track).unwrap_err().to_string(), expected);
+    }
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn each_bound_of_the_shape_refuses_and_its_neighbour_escapes() {
+        check(|r| r.depth = 0, |r| r.depth = 1, "depth 0 is outside 1 to 16");
+        check(|r| r.depth = 17, |r| r.depth = 16, "depth 17 is outside 1 to 16");
+        check(|r| r.width = 8, |r| r.width = 16, "width 8 is outside 16 to 512");
+        check(|r| r.width = 520, |r| r.width = 512, "width 520 is outside 16 to 512");
+        check(|r| r.width = 20, |r| r.width = 24, "width 20 is not a multiple of 8");
+        check(|r| r.heads = 0, |r| r.heads = 1, "heads 0 is outside 1 to 16");
+        check(|r| r.heads = 17, |r| (r.width, r.heads) = (512, 16), "heads 17 is outside 1 to 16");
+        check(
+            |r| r.heads = 3,
+            |r| (r.width, r.heads) = (32, 4),
+            "width 32 cannot be shared by 3 heads, choose a divisor of the width",
+        );
+        check(
+            |r| r.heads = 4,
+            |r| r.heads = 2,
+            "a head is 4 wide, it must be even and at least 8: choose fewer heads",
+        );
+        check(
+            |r| r.heads = 8,
+            |r| (r.width, r.heads) = (72, 6),
+            "a head is 9 wide, it must be even and at least 8: choose fewer heads",
+        );
+        check(
+            |r| r.mlp_ratio_eighths = 3,
+            |r| r.mlp_ratio_eighths = 4,
+            "mlp_ratio_eighths 3 is outside 4 to 64",
+        );
+        check(
+            |r| r.mlp_ratio_eighths = 65,
+            |r| r.mlp_ratio_eighths = 64,
+            "mlp_ratio_eighths 65 is outside 4 to 64",
+        );
+    }
+
+    #[test]
+    fn each_bound_of_the_training_refuses_and_its_neighbour_escapes() {
+        check(
+            |r| r.learning_rate = decimal("0.0000999"),
+            |r| r.learning_rate = decimal("0.0001"),
+            "learning_rate 9.99e-5 is outside 0.0001 to 0.1",
+        );
+        check(
+            |r| r.learning_rate = decimal("0.101"),
+            |r| r.learning_rate = decimal("0.1"),
+            "learning_rate 0.101 is outside 0.0001 to 0.1",
+        );
+        check(
+            |r| r.weight_decay = decimal("9.99e-5"),
+            |r| r.weight_decay = decimal("0.0001"),
+            "weight_decay 9.99e-5 is neither 0 nor 0.0001 to 1.0",
+        );
+        check(
+            |r| r.weight_decay = decimal("1.01"),
+            |r| r.weight_decay = decimal("1"),
+            "weight_decay 1.01 is neither 0 nor 0.0001 to 1.0",
+        );
+        check(
+            |r| r.weight_decay = decimal("1e-10"),
+            |r| r.weight_decay = Decimal::ZERO,
+            "weight_decay 1e-10 is neither 0 nor 0.0001 to 1.0",
+        );
+        check(|r| r.warmup_milli = 501, |r| r.warmup_milli = 500, "warmup_milli 501 is above 500");
+        check(
+            |r| r.warmdown_milli = 1001,
+            |r| (r.warmup_milli, r.warmdown_milli) = (0, 1000),
+            "warmdown_milli 1001 is above 1000",
+        );
+        check(
+            |r| r.warmdown_milli = 901,
+            |r| r.warmdown_milli = 900,
+            "warmup_milli and warmdown_milli are 1001 together, at most 1000 fit in a run",
+        );
+        check(
+            |r| r.tokens_per_step = 15,
+            |r| r.tokens_per_step = 16,
+            "tokens_per_step 15 is outside 16 to 65536",
+        );
+        check(
+            |r| r.tokens_per_step = 65_552,
+            |r| r.tokens_per_step = 65_536,
+            "tokens_per_step 65552 is outside 16 to 65536",
+        );
+        check(
+            |r| r.tokens_per_step = 40,
+            |r| r.tokens_per_step = 48,
+            "tokens_per_step 40 is not a multiple of the track's context 16",
+        );
+        check(
+            |r| r.init_scale = decimal("0.0999"),
+            |r| r.init_scale = decimal("0.1"),
+            "init_scale 0.0999 is outside 0.1 to 4.0",
+        );
+        check(
+            |r| r.init_scale = decimal("4.01"),
+            |r| r.init_scale = decimal("4"),
+            "init_scale 4.01 is outside 0.1 to 4.0",
+        );
+    }
+
+    #[test]
+    fn a_step_too_dear_says_what_to_choose() {
+        let track = Track { budget_gas: 100_000_000, ..fixtures::track() };
+        assert_eq!(
+            fixtures::recipe().check(&track).unwrap_err().to_string(),
+            "a step costs 6913024 gas and the budget of 100000000 buys 14, at least 64 are needed: \
+             choose a smaller model or fewer tokens_per_step"
+        );
+    }
+
+    #[test]
+    fn extreme_numbers_are_refused_without_overflow() {
+        let recipe = Recipe {
+            depth: u32::MAX,
+            width: u32::MAX,
+            heads: u32::MAX,
+            mlp_ratio_eighths: u32::MAX,
+            warmup_milli: u32::MAX,
+            warmdown_milli: u32::MAX,
+            tokens_per_step: u32::MAX,
+            ..fixtures::recipe()
+        };
+        assert_eq!(recipe.check(&fixtures::track()), Err(RecipeError::Depth { depth: u32::MAX }));
+        let recipe = Recipe { depth: 1, width: 16, heads: 1, mlp_ratio_eighths: 8, ..recipe };
+        assert_eq!(recipe.check(&fixtures::track()), Err(RecipeError::Warmup { milli: u32::MAX }));
+    }
+}

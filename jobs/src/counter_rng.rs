@@ -74,3 +74,49 @@ fn reader(seed: &[u8; 32], purpose: &str, index: u64) -> OutputReader {
     reader.set_position(8 * index);
     reader
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_are_frozen() {
+        assert_eq!(bits(&[7; 32], "data", 0), 4454551963514085839);
+        assert_eq!(bits(&[7; 32], "data", 1), 2228494561383887199);
+        assert_eq!(bits(&[7; 32], "data", 1_000_000_007), 3895848777715189564);
+        assert_eq!(bits(&[7; 32], "init:head", 0), 6903642727333024764);
+        assert_eq!(bits(&[8; 32], "data", 0), 17685658843581906995);
+    }
+
+    #[test]
+    fn ends_of_the_conversions_are_exact() {
+        assert_eq!((below(0, 10), below(u64::MAX, 10), below(u64::MAX, 1)), (0, 9, 0));
+        assert_eq!((below(1 << 63, 10), below(u64::MAX, u64::MAX)), (5, u64::MAX - 1));
+        assert_eq!((symmetric(0), symmetric(1 << 63)), (-1.0, 0.0));
+        assert_eq!(symmetric(u64::MAX), 1.0 - 1.0 / 8_388_608.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "index 2305843009213693952 has no byte position")]
+    fn an_index_without_a_byte_position_is_a_mistake() {
+        bits(&[0; 32], "data", INDEX_END);
+    }
+
+    #[test]
+    fn the_last_index_has_a_number() {
+        assert_eq!(
+            stream(&[0; 32], "data", INDEX_END - 1).next(),
+            Some(bits(&[0; 32], "data", INDEX_END - 1))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_is_the_numbers_in_a_row(seed in any::<[u8; 32]>(), from in 0..10_000_u64) {
+            let in_a_row: Vec<u64> = stream(&seed, "test", from).take(300).collect();
+            let one_by_one: Vec<u64> = (from..from + 300).map(|index| bits(&seed, "test", index)).collect();
+            prop_assert_eq!(in_a_row, one_by_one);
+        }
+    }
+}

@@ -86,12 +86,13 @@ fn products_per_token(recipe: &Recipe, track: &Track) -> u64 {
 fn moved_elements_per_token(recipe: &Recipe, track: &Track) -> u64 {
     let (depth, width, hidden) = (u64::from(recipe.depth), u64::from(recipe.width), recipe.hidden());
     let norm = 2 * width;
+    let query_and_key_norms = 2 * norm;
     let rotary = 4 * width;
     // Scale with mask, then softmax, each read and written, over (T + 1)/2 keys on average.
     let softmax = 2 * u64::from(recipe.heads) * (u64::from(track.context) + 1);
     let residual = 3 * width;
     let activation = 2 * hidden;
-    let layer = 2 * norm + rotary + softmax + 2 * residual + activation;
+    let layer = 2 * norm + query_and_key_norms + rotary + softmax + 2 * residual + activation;
     let embedding = 2 * width;
     let loss = 2 * VOCABULARY;
     embedding + depth * layer + norm + loss
@@ -124,4 +125,66 @@ pub fn check_memory(recipe: &Recipe, track: &Track, offered: u64) -> Result<(), 
         return Err(RecipeError::Memory { needed, offered });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{recipe, track};
+
+    #[test]
+    fn a_tiny_recipe_costs_what_was_worked_out_by_hand() {
+        // Products: 2·4·16² + 2·2·16·32 + 2·16·17 in the layer, 2·16·256 in the head.
+        // Moves: 2·16 embedding; 4·32 norms, 64 rotary, 2·2·17 softmax, 2·48 residuals and 64
+        // activation in the layer; 32 last norm; 512 loss: 996 elements of 4 bytes at 8 gas.
+        // Optimizer: 10,240 weights · 8 elements · 4 bytes · 8 gas.
+        assert_eq!(
+            of(&recipe(), &track()),
+            Ok(Gas {
+                products_per_token: 12_832,
+                moves_per_token: 31_872,
+                optimizer_per_step: 2_621_440,
+                per_step: 6_913_024,
+                steps: 144,
+                total: 995_475_456,
+            })
+        );
+        assert_eq!(peak_memory_bytes(&recipe(), &track()), Ok(67_108_864 + 450_560));
+    }
+
+    #[test]
+    fn the_dearest_admitted_step_does_not_overflow() {
+        let recipe = Recipe {
+            depth: 16,
+            width: 512,
+            heads: 16,
+            mlp_ratio_eighths: 64,
+            tokens_per_step: 65_536,
+            ..recipe()
+        };
+        let track = Track { context: 1024, budget_gas: 1_000_000_000_000_000_000, ..track() };
+        let gas = of(&recipe, &track).unwrap();
+        assert_eq!((gas.per_step, gas.steps), (41_430_395_387_904, 24_136));
+    }
+
+    #[test]
+    fn the_budget_must_buy_64_steps() {
+        let track = |budget_gas| Track { budget_gas, ..track() };
+        let enough = 64 * 6_913_024;
+        assert_eq!(of(&recipe(), &track(enough)).map(|gas| gas.steps), Ok(64));
+        assert_eq!(
+            of(&recipe(), &track(enough - 1)),
+            Err(RecipeError::TooFewSteps { gas_per_step: 6_913_024, budget_gas: enough - 1, steps: 63 })
+        );
+    }
+
+    #[test]
+    fn a_machine_must_offer_the_estimated_memory() {
+        let needed = 67_559_424;
+        assert_eq!(check_memory(&recipe(), &track(), needed), Ok(()));
+        assert_eq!(
+            check_memory(&recipe(), &track(), needed - 1),
+            Err(RecipeError::Memory { needed, offered: needed - 1 })
+        );
+    }
 }

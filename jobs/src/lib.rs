@@ -3,6 +3,8 @@
 pub mod admission;
 pub mod counter_rng;
 pub mod decimal;
+#[cfg(test)]
+mod fixtures;
 pub mod gas;
 pub mod recipe;
 pub mod schedule;

@@ -306,3 +306,119 @@ impl fmt::Display for Field {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use proptest::prelude::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn bytes_and_id_are_frozen() {
+        let recipe = fixtures::recipe();
+        assert_eq!(
+            hex(&recipe.to_bytes()),
+            "080110011810200228103205\
+             08ac0210093a04086410054064\
+             48f40350205a04086410036001"
+        );
+        assert_eq!(
+            recipe.id().to_string(),
+            "34a6b6cf00faef26b27eb64313c36ac125729c70192e002b8f5935b2615bb9b6"
+        );
+    }
+
+    #[test]
+    fn parameters_are_two_tables_and_the_layers() {
+        assert_eq!(fixtures::recipe().parameters(), 8192 + 1024 + 1024);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let good = fixtures::recipe().to_bytes();
+        let changed = |change: fn(&mut work::Recipe)| {
+            let mut wire = work::Recipe::decode(&good[..]).unwrap();
+            change(&mut wire);
+            Recipe::from_bytes(&wire.encode_to_vec()).unwrap_err()
+        };
+        assert!(Recipe::from_bytes(&good).is_ok());
+        assert_eq!(Recipe::from_bytes(&[0; 1025]).unwrap_err(), BytesError::TooLong { length: 1025 });
+        assert!(matches!(Recipe::from_bytes(&[0; 1024]).unwrap_err(), BytesError::Malformed(_)));
+        assert_eq!(Recipe::from_bytes(&[]).unwrap_err(), BytesError::Schema { schema: 0 });
+        assert_eq!(changed(|wire| wire.schema = 2), BytesError::Schema { schema: 2 });
+        assert_eq!(
+            changed(|wire| wire.learning_rate = None),
+            BytesError::Decimal { field: Field::LearningRate, source: None }
+        );
+        assert_eq!(
+            changed(|wire| wire.init_scale = Some(work::Decimal { mantissa: 1, exponent: 0 })),
+            BytesError::Decimal { field: Field::InitScale, source: Some(DecimalError::NotCanonical) }
+        );
+        assert_eq!(changed(|wire| wire.optimizer = 0), BytesError::Optimizer { code: 0 });
+        assert_eq!(changed(|wire| wire.optimizer = 2), BytesError::Optimizer { code: 2 });
+    }
+
+    #[test]
+    fn other_encodings_of_the_same_recipe_are_refused() {
+        let good = fixtures::recipe().to_bytes();
+        let reordered = [&good[2..4], &good[..2], &good[4..]].concat();
+        let twice = [&good[..2], &good[..]].concat();
+        let unknown = [&good[..], &[0x68, 0x01]].concat();
+        let long_varint = [&[0x08, 0x81, 0x00], &good[2..]].concat();
+        for bytes in [reordered, twice, unknown, long_varint] {
+            assert_eq!(Recipe::from_bytes(&bytes), Err(BytesError::NotCanonical), "{}", hex(&bytes));
+        }
+    }
+
+    fn any_decimal() -> impl Strategy<Value = Decimal> {
+        let canonical = (100..=999_u32, -12..=6_i32).prop_map(|(m, e)| Decimal::new(m, e).unwrap());
+        prop_oneof![Just(Decimal::ZERO), canonical]
+    }
+
+    prop_compose! {
+        fn any_recipe()(
+            (depth, width, heads, mlp_ratio_eighths) in any::<(u32, u32, u32, u32)>(),
+            (warmup_milli, warmdown_milli, tokens_per_step) in any::<(u32, u32, u32)>(),
+            learning_rate in any_decimal(),
+            weight_decay in any_decimal(),
+            init_scale in any_decimal(),
+        ) -> Recipe {
+            Recipe {
+                depth, width, heads, mlp_ratio_eighths, learning_rate, weight_decay, warmup_milli,
+                warmdown_milli, tokens_per_step, init_scale, optimizer: Optimizer::AdamW,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_and_text_give_the_recipe_back(recipe in any_recipe()) {
+            prop_assert_eq!(Recipe::from_bytes(&recipe.to_bytes()), Ok(recipe.clone()));
+            prop_assert_eq!(Recipe::from_toml(&recipe.to_toml()), Ok(recipe));
+        }
+
+        #[test]
+        fn two_recipes_never_share_bytes(a in any_recipe(), b in any_recipe()) {
+            prop_assert_eq!(a.to_bytes() == b.to_bytes(), a == b);
+            prop_assert_eq!(a.differences(&b).is_empty(), a == b);
+        }
+
+        #[test]
+        fn bytes_that_decode_are_the_bytes_of_what_they_decode_to(
+            flips in prop::collection::vec((0..40_usize, any::<u8>()), 1..4),
+        ) {
+            let mut bytes = fixtures::recipe().to_bytes();
+            for (at, byte) in flips {
+                let length = bytes.len();
+                bytes[at % length] = byte;
+            }
+            if let Ok(recipe) = Recipe::from_bytes(&bytes) {
+                prop_assert_eq!(recipe.to_bytes(), bytes);
+            }
+        }
+    }
+}

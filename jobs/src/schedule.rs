@@ -55,3 +55,35 @@ impl Recipe {
         self.learning_rate.to_f64() * ratio.sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn rates_hold_at_the_reference_width_and_move_with_it() {
+        let at = |width| {
+            let recipe = Recipe { width, ..fixtures::recipe() };
+            (recipe.effective_learning_rate(), recipe.effective_weight_decay())
+        };
+        assert_eq!(at(64), (0.003, 0.1));
+        assert_eq!(at(16), (0.006, 1.6));
+        assert_eq!(at(256), (0.0015, 0.006_25));
+    }
+
+    #[test]
+    fn the_rate_rises_holds_and_falls() {
+        let recipe = Recipe { width: 64, warmup_milli: 200, warmdown_milli: 400, ..fixtures::recipe() };
+        let rates: Vec<f32> = (0..10).map(|step| recipe.learning_rate_at(step, 10)).collect();
+        assert_eq!(rates, [0.0015, 0.003, 0.003, 0.003, 0.003, 0.003, 0.003, 0.002_25, 0.0015, 0.000_75]);
+        let flat = Recipe { warmup_milli: 0, warmdown_milli: 0, ..recipe };
+        assert!((0..10).all(|step| flat.learning_rate_at(step, 10) == 0.003));
+    }
+
+    #[test]
+    #[should_panic(expected = "step 10 of a run of 10")]
+    fn there_is_no_step_after_the_last() {
+        fixtures::recipe().learning_rate_at(10, 10);
+    }
+}

@@ -330,3 +330,114 @@ fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn bytes_and_id_are_frozen() {
+        let track = fixtures::track();
+        assert_eq!(
+            track.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "08011204746573741a20010101010101010101010101010101010101010101010101010101010101\
+             010128e80730e80738c00c4010488094ebdc035001582060086a0763616e6f6e2d31722608011001\
+             181020022810320508ac0210093a0408641005406448f40350205a0408641003600178c096b102"
+        );
+        assert_eq!(
+            track.id().to_string(),
+            "6c61efd84d70f1ba37aae57f74c20b40fd6a5639b5228c8a18f6e0e261d0bb42"
+        );
+        assert_eq!(Track::from_bytes(&track.to_bytes()), Ok(track));
+    }
+
+    #[test]
+    fn built_in_tracks_are_in_bounds_and_admit_their_baseline() {
+        for track in Track::builtin() {
+            assert_eq!(Track::from_bytes(&track.to_bytes()), Ok(track.clone()));
+            assert_eq!(track.baseline.check(&track), Ok(()));
+            assert_eq!(Track::by_id(&track.id()), Some(track.clone()));
+            assert_eq!(Track::by_name(&track.name), Some(track));
+        }
+        assert_eq!(Track::by_name("r12"), None);
+        assert_eq!(Track::by_id(&TrackId::new([0; 32])), None);
+    }
+
+    /// `change` is refused like this; `neighbour` just is not.
+    fn check(change: impl Fn(&mut Track), neighbour: impl Fn(&mut Track), expected: TrackError) {
+        let mut track = fixtures::track();
+        neighbour(&mut track);
+        assert_eq!(Track::from_bytes(&track.to_bytes()), Ok(track.clone()), "neighbour of {expected}");
+        change(&mut track);
+        assert_eq!(Track::from_bytes(&track.to_bytes()), Err(expected));
+    }
+
+    #[test]
+    fn each_bound_refuses_and_its_neighbour_escapes() {
+        check(|t| t.name = String::new(), |t| t.name = "a".to_owned(), TrackError::Name);
+        check(|t| t.name = "a".repeat(33), |t| t.name = "a".repeat(32), TrackError::Name);
+        check(
+            |t| t.numeric_profile = "A".to_owned(),
+            |t| t.numeric_profile = "a-1".to_owned(),
+            TrackError::Name,
+        );
+        let context = |context| TrackError::Context { context };
+        check(|t| t.context = 14, |t| t.context = 16, context(14));
+        check(|t| t.context = 17, |t| t.context = 18, context(17));
+        let long = |t: &mut Track| {
+            (t.context, t.eval_windows, t.eval_blocks) = (1024, 1, 1);
+            (t.train, t.validation) = (0..2000, 2000..4000);
+        };
+        check(|t| t.context = 1026, long, context(1026));
+        let budget = |budget_gas| TrackError::Budget { budget_gas };
+        check(|t| t.budget_gas = 0, |t| t.budget_gas = 1, budget(0));
+        check(
+            |t| t.budget_gas = BUDGET_GAS_MAX + 1,
+            |t| t.budget_gas = BUDGET_GAS_MAX,
+            budget(BUDGET_GAS_MAX + 1),
+        );
+        check(|t| t.gas_table = 0, |t| t.gas_table = 1, TrackError::GasTable { table: 0 });
+        check(|t| t.gas_table = 2, |t| t.gas_table = 1, TrackError::GasTable { table: 2 });
+        let blocks = |windows, blocks| TrackError::Blocks { windows, blocks };
+        check(|t| t.eval_blocks = 0, |t| t.eval_blocks = 1, blocks(32, 0));
+        check(|t| t.eval_blocks = 17, |t| t.eval_blocks = 16, blocks(32, 17));
+        check(|t| t.eval_blocks = 3, |t| t.eval_blocks = 4, blocks(32, 3));
+        check(|t| t.eval_windows = 0, |t| t.eval_windows = 8, blocks(0, 8));
+        let wide = |t: &mut Track| (t.validation, t.eval_windows) = (1000..2_000_000, 65_536);
+        check(|t| t.eval_windows = 65_544, wide, blocks(65_544, 8));
+        check(|t| t.train = 0..16, |t| t.train = 0..17, TrackError::TooShort);
+        check(|t| t.train = Range { start: 17, end: 0 }, |t| t.train = 0..17, TrackError::TooShort);
+        check(|t| t.validation = 1000..1512, |t| t.validation = 1000..1513, TrackError::TooShort);
+        check(|t| t.train = 0..1001, |t| t.train = 0..1000, TrackError::Overlap);
+        check(|t| t.train = 1599..3000, |t| t.train = 1600..3000, TrackError::Overlap);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let good = fixtures::track().to_bytes();
+        let changed = |change: fn(&mut work::Track)| {
+            let mut wire = work::Track::decode(&good[..]).unwrap();
+            change(&mut wire);
+            Track::from_bytes(&wire.encode_to_vec()).unwrap_err()
+        };
+        assert_eq!(Track::from_bytes(&[0; 1537]).unwrap_err(), TrackError::TooLong { length: 1537 });
+        assert!(matches!(Track::from_bytes(&[0; 1536]).unwrap_err(), TrackError::Malformed(_)));
+        assert_eq!(changed(|wire| wire.schema = 2), TrackError::Schema { schema: 2 });
+        assert_eq!(changed(|wire| wire.corpus = vec![1; 31]), TrackError::Corpus);
+        assert_eq!(
+            changed(|wire| wire.baseline = vec![]),
+            TrackError::Baseline(BytesError::Schema { schema: 0 })
+        );
+        let unknown = [&good[..], &[0xa0, 0x01, 0x01]].concat();
+        assert_eq!(Track::from_bytes(&unknown), Err(TrackError::NotCanonical));
+    }
+
+    #[test]
+    fn windows_follow_each_other_and_blocks_share_them() {
+        let track = fixtures::track();
+        assert_eq!((track.window(0), track.window(31)), (1000..1017, 1496..1513));
+        assert_eq!((track.block_windows(0), track.block_windows(7)), (0..4, 28..32));
+        assert_eq!(track.eval_bytes(), 512);
+    }
+}

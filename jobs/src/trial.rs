@@ -46,3 +46,67 @@ pub fn sequence(track: &Track, seed: &[u8; 32], sequence: u64) -> Range<u64> {
         track.train.start + counter_rng::below(counter_rng::bits(seed, DATA_PURPOSE, sequence), starts);
     start..start + context + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use proptest::prelude::*;
+
+    fn seed_of(track: u8, recipe: u8, account: u8, nonce: u64) -> [u8; 32] {
+        let (track, recipe) = (TrackId::new([track; 32]), RecipeId::new([recipe; 32]));
+        seed(&track, &recipe, &AccountId::new([account; 32]), nonce)
+    }
+
+    #[test]
+    fn the_seed_is_frozen_and_depends_on_everything() {
+        let first = seed_of(1, 2, 3, 4);
+        assert_eq!(
+            first.map(|byte| format!("{byte:02x}")).concat(),
+            "b1bcf1dd0762559eae37b6bd349208bc8820c9f7b46bf4a6f1139a1b48156c5e"
+        );
+        for other in [seed_of(9, 2, 3, 4), seed_of(1, 9, 3, 4), seed_of(1, 2, 9, 4), seed_of(1, 2, 3, 9)] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn segments_are_floors() {
+        let bounds = |steps, segments| -> Vec<(u64, u64)> {
+            (1..=segments).map(|j| segment_steps(steps, segments, j)).map(|r| (r.start, r.end)).collect()
+        };
+        assert_eq!(bounds(10, 4), [(0, 2), (2, 5), (5, 7), (7, 10)]);
+        assert_eq!(bounds(3, 1), [(0, 3)]);
+        assert_eq!(bounds(2, 3), [(0, 0), (0, 1), (1, 2)]);
+        assert_eq!(segment_steps(u64::MAX, 64, 64).end, u64::MAX);
+    }
+
+    #[test]
+    fn the_data_order_is_frozen() {
+        let starts: Vec<u64> = (0..6).map(|row| sequence(&fixtures::track(), &[7; 32], row).start).collect();
+        assert_eq!(starts, [237, 118, 867, 282, 711, 771]);
+    }
+
+    proptest! {
+        #[test]
+        fn sequences_lie_in_the_training_bytes(seed in any::<[u8; 32]>(), number in 0..1_000_000_u64) {
+            let mut track = fixtures::track();
+            track.train = 500..520;
+            let bytes = sequence(&track, &seed, number);
+            prop_assert_eq!(bytes.end - bytes.start, 17);
+            prop_assert!(track.train.start <= bytes.start && bytes.end <= track.train.end);
+        }
+
+        #[test]
+        fn segments_cover_every_step_once(steps in 64..1_000_000_u64, segments in 1..=64_u32) {
+            let mut next = 0;
+            for segment in 1..=segments {
+                let part = segment_steps(steps, segments, segment);
+                prop_assert_eq!(part.start, next);
+                prop_assert!(part.end > part.start);
+                next = part.end;
+            }
+            prop_assert_eq!(next, steps);
+        }
+    }
+}

@@ -60,3 +60,50 @@ impl Recipe {
         weights
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_tiny_model_has_these_weights() {
+        let weights = fixtures::recipe().weights();
+        let list: Vec<_> =
+            weights.iter().map(|w| (w.name.as_str(), w.inputs, w.outputs, w.initial_bound)).collect();
+        assert_eq!(
+            list,
+            [
+                ("embedding", 256, 16, 1.732_050_8),
+                ("layers.0.attention.query", 16, 16, 0.433_012_7),
+                ("layers.0.attention.key", 16, 16, 0.433_012_7),
+                ("layers.0.attention.value", 16, 16, 0.433_012_7),
+                ("layers.0.attention.output", 16, 16, 0.306_186_22),
+                ("layers.0.mlp.up", 16, 32, 0.433_012_7),
+                ("layers.0.mlp.down", 32, 16, 0.216_506_35),
+                ("head", 16, 256, 0.108_253_175),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_list_has_as_many_weights_as_are_priced() {
+        for (depth, width) in [(1, 16), (3, 48), (16, 512)] {
+            let recipe = Recipe { depth, width, mlp_ratio_eighths: 20, ..fixtures::recipe() };
+            let count: u64 = recipe.weights().iter().map(|weight| weight.inputs * weight.outputs).sum();
+            assert_eq!(count, recipe.parameters(), "depth {depth} width {width}");
+        }
+    }
+
+    #[test]
+    fn initial_elements_are_frozen() {
+        let head = fixtures::recipe().weights().pop().unwrap();
+        let elements: Vec<f32> = head.initial(&[7; 32]).collect();
+        assert_eq!(elements.len(), 4096);
+        assert_eq!(elements[..3], [-0.027_226_28, -0.054_637_615, 0.046_029_89]);
+        let mean_square = elements.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / 4096.0;
+        // Standard deviation 1/16; 4096 draws give its square within 4 % at four of their sigma
+        // (a uniform square has relative deviation 0.894).
+        assert!((mean_square * 256.0 - 1.0).abs() < 0.056, "{mean_square}");
+    }
+}

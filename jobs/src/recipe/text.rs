@@ -198,3 +198,77 @@ fn wrong_type(field: Field, expected: &'static str, value: &Value) -> TextError 
     };
     TextError::WrongType { field, expected, found }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+    use crate::fixtures;
+
+    const GOOD: &str = "depth = 1\nwidth = 16\nheads = 2\nmlp_ratio_eighths = 16\nlearning_rate = 0.003\n\
+                        weight_decay = 0.1\nwarmup_milli = 100\nwarmdown_milli = 500\ntokens_per_step = 32\n\
+                        init_scale = 1.0\noptimizer = \"adamw\"\n";
+
+    #[test]
+    fn a_file_is_read_and_written() {
+        assert_eq!(Recipe::from_toml(GOOD), Ok(fixtures::recipe()));
+        assert_eq!(fixtures::recipe().to_toml(), GOOD);
+        let shorter = GOOD.replace("optimizer = \"adamw\"\n", "").replace("1.0", "1 # as is");
+        assert_eq!(Recipe::from_toml(&shorter), Ok(fixtures::recipe()));
+    }
+
+    /// The file with one line replaced is refused with this text.
+    fn check(from: &str, to: &str, expected: &str) {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD, "{from}");
+        let error = Recipe::from_toml(&text).unwrap_err();
+        let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        assert_eq!(format!("{error}{source}"), expected);
+    }
+
+    #[test]
+    fn bad_files_are_refused_with_a_sentence() {
+        check("depth", "dept", "unknown recipe key `dept`, did you mean `depth`?");
+        check(
+            "learning_rate",
+            "learning-rate",
+            "unknown recipe key `learning-rate`, did you mean `learning_rate`?",
+        );
+        check(
+            "learning_rate",
+            "LearningRate",
+            "unknown recipe key `LearningRate`, did you mean `learning_rate`?",
+        );
+        check("warmup_milli", "warmup", "unknown recipe key `warmup`, did you mean `warmup_milli`?");
+        check(
+            "depth = 1",
+            "depth = 1\nseconds = 300",
+            "unknown recipe key `seconds`, the keys are depth, width, heads, mlp_ratio_eighths, learning_rate, \
+             weight_decay, warmup_milli, warmdown_milli, tokens_per_step, init_scale, optimizer",
+        );
+        check("depth = 1\n", "", "the recipe does not say `depth`");
+        check("init_scale = 1.0\n", "", "the recipe does not say `init_scale`");
+        check("width = 16", "width = 16.5", "`width` is a fraction, expected a whole number");
+        check("width = 16", "width = \"16\"", "`width` is text, expected a whole number");
+        check("0.003", "true", "`learning_rate` is true or false, expected a number");
+        check("0.003", "[0.003]", "`learning_rate` is a list, expected a number");
+        check("heads = 2", "heads = -2", "`heads` = -2 is outside 0 to 4294967295");
+        check("heads = 2", "heads = 4294967296", "`heads` = 4294967296 is outside 0 to 4294967295");
+        check("0.1", "-0.1", "`weight_decay` cannot be read: a negative number");
+        check("0.1", "nan", "`weight_decay` cannot be read: not a finite number");
+        check("0.1", "1e-11", "`weight_decay` cannot be read: a number outside 1e-10 to 9.99e8");
+        check("\"adamw\"", "\"adam\"", "optimizer `adam` is unknown, write `adamw`");
+        check("\"adamw\"", "1", "`optimizer` is a whole number, expected a name in quotes");
+        check("heads = 2", "heads 2", "line 3 is not TOML: key with no value, expected `=`");
+        check("heads = 2", "depth = 2", "line 3 is not TOML: duplicate key");
+        check("\"adamw\"", "\"adamw", "line 11 is not TOML: invalid basic string, expected `\"`");
+    }
+
+    #[test]
+    fn a_file_of_64_kib_is_read_and_a_longer_one_is_not() {
+        let padded = |length: usize| format!("{GOOD}#{}", " ".repeat(length - GOOD.len() - 1));
+        assert_eq!(Recipe::from_toml(&padded(65_536)), Ok(fixtures::recipe()));
+        assert_eq!(Recipe::from_toml(&padded(65_537)), Err(TextError::TooLong { length: 65_537 }));
+    }
+}
