@@ -31,7 +31,7 @@ fn recipe() -> Recipe {
         mlp_ratio_eighths: 16,
         learning_rate: Decimal::literal(100, -4),
         weight_decay: Decimal::literal(100, -3),
-        warmup_milli: 50,
+        warmup_milli: 0,
         warmdown_milli: 500,
         tokens_per_step: 1024,
         init_scale: Decimal::literal(100, -2),
