@@ -1,1 +1,40 @@
-//! placeholder
+//! The ledger of swarmd: signed receipts, pure.
+
+mod amount;
+mod anchor;
+mod body;
+mod charter;
+mod draw;
+mod fork;
+mod item;
+mod ledger;
+mod pool;
+mod receipt;
+mod refusal;
+mod rules;
+mod sabotage;
+mod set;
+mod terms;
+pub mod trace;
+pub mod votes;
+mod voucher;
+pub mod vrf;
+
+pub use amount::{GAS_PER_UCR, Ucr, attest_fee, segment_price, trial_worth};
+pub use anchor::Anchor;
+pub use body::{
+    Attest, BlockOpening, Body, Claim, FeeMint, Genesis, Hold, Mint, Release, ReleaseProof, Settle,
+    TrialMint, Vest, VestEntry,
+};
+pub use charter::{Charter, CharterError, Delays, Founder, Rules, Voting};
+pub use draw::{Draw, DrawShare, share_input};
+pub use fork::ForkProof;
+pub use item::Item;
+pub use ledger::{Head, Ledger, Outcome, Verdict};
+pub use receipt::{Balances, Draft, Receipt};
+pub use refusal::{Refusal, TermsFault};
+pub use rules::Name;
+#[doc(hidden)]
+pub use sabotage::Sabotage;
+pub use terms::{ClaimTerms, Terms};
+pub use voucher::Voucher;

@@ -9,6 +9,8 @@ pub mod gas;
 pub mod recipe;
 pub mod schedule;
 pub mod search;
+pub mod terms;
+pub mod trace;
 pub mod track;
 pub mod trial;
 pub mod weights;
