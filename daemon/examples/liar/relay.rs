@@ -10,7 +10,7 @@ use proto::wire::worker::{Order, Report, order, report};
 use training::worker::{self, Options};
 
 /// What a liar changes; the default is honest.
-pub trait Lie: Send {
+pub(crate) trait Lie: Send {
     /// The order that the honest worker gets instead.
     fn order(&mut self, order: order::Order) -> order::Order {
         order
@@ -23,7 +23,7 @@ pub trait Lie: Send {
 }
 
 /// Serves orders from standard input, lying on the way in and out.
-pub fn run(lie: impl Lie + 'static) -> io::Result<()> {
+pub(crate) fn run(lie: impl Lie + 'static) -> io::Result<()> {
     let (orders, mut orders_in) = io::pipe()?;
     let (mut reports, reports_out) = io::pipe()?;
     // Held for one order or report at a time, by the two threads that pass them on.
