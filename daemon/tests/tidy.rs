@@ -220,6 +220,7 @@ fn what_a_pure_crate_may_not_name_is_found() {
         "std::time::SystemTime",
         "std::time::Instant",
         "::std::time::Instant",
+        "rand_core::OsRng",
     ] {
         let plain = name.trim_start_matches("::");
         let (of, last) = plain.rsplit_once("::").unwrap();
@@ -288,7 +289,7 @@ fn wrong_dependencies_are_found() {
         "packages": [
             package("proto", &[("prost", None), ("jobs", Some("dev"))]),
             package("credits", &[("proto", None), ("tokio", None), ("proptest", Some("dev"))]),
-            package("jobs", &[("credits", None), ("rand", None), ("burn-tensor", Some("build"))]),
+            package("jobs", &[("credits", None), ("rand_core", None), ("rand", None), ("burn-tensor", Some("build"))]),
             package("training", &[("jobs", None), ("credits", None)]),
             package("ctl", &[("jobs", None), ("middle", None)]),
             package("daemon", &[("ctl", None), ("training", None)]),

@@ -61,7 +61,7 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
 
 fn is_impure(name: &str) -> bool {
     let is_within = |of: &str| name == of || name.starts_with(&format!("{of}::"));
-    name == "std::time" || IMPURE.iter().any(|impure| is_within(impure))
+    name == "std::time" || name.ends_with("::OsRng") || IMPURE.iter().any(|impure| is_within(impure))
 }
 
 /// Where the modules stand that exist only in tests.
