@@ -82,6 +82,11 @@ fn folders_are_those_of_the_house() {
 }
 
 #[test]
+fn the_two_commands_are_told_and_run() {
+    report(workspace::check_commands(&root()));
+}
+
+#[test]
 fn every_crate_has_a_front_page() {
     report(workspace::check_readmes(&root()));
 }
@@ -332,16 +337,20 @@ fn wrong_folders_and_front_pages_are_found() {
         write(&format!("{name}/src/lib.rs"), "#![doc = include_str!(\"../README.md\")]\n");
     }
     for name in ["systemd/swarmd.service", "Cargo.toml", "Cargo.lock", "README.md", "target/x", ".ci/run"] {
-        write(name, "");
+        write(name, "cargo run --release -- try\ncargo test --release --workspace\n");
     }
+    assert_eq!(workspace::check_commands(place.path()), []);
     assert_eq!(workspace::check_folders(place.path()), []);
     assert_eq!(workspace::check_readmes(place.path()), []);
     write("docs/page.md", "");
     write("notes.txt", "");
+    write(".ci/run", "cargo test --workspace\ncargo run --release -- try\n");
     write("ctl/src/lib.rs", "//! No front page.\n");
     std::fs::remove_file(place.path().join("jobs/README.md")).unwrap();
     std::fs::remove_dir_all(place.path().join("systemd")).unwrap();
     let words = |offences: Vec<Offence>| offences.iter().map(Offence::to_string).collect::<Vec<_>>();
+    let commands = words(workspace::check_commands(place.path()));
+    assert_eq!(commands, [".ci/run: does not name `cargo test --release --workspace`"]);
     assert_eq!(
         words(workspace::check_folders(place.path())),
         [

@@ -185,6 +185,20 @@ fn tracked(root: &Path) -> Option<BTreeSet<String>> {
     Some(files.split_terminator('\0').map(first).collect())
 }
 
+/// That what the README tells people to run is what is run before a merge.
+pub(crate) fn check_commands(root: &Path) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    for command in ["cargo run --release -- try", "cargo test --release --workspace"] {
+        for file in ["README.md", ".ci/run"] {
+            let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+            if !text.contains(command) {
+                offences.push(Offence::new(file, 0, format!("does not name `{command}`")));
+            }
+        }
+    }
+    offences
+}
+
 /// That every crate has a README and shows it as its documentation.
 pub(crate) fn check_readmes(root: &Path) -> Vec<Offence> {
     let mut offences = Vec::new();
