@@ -210,6 +210,16 @@ pub struct Release {
     pub proof: ReleaseProof,
 }
 
+impl Release {
+    /// The settle that is its proof.
+    pub fn settle(&self) -> Option<ReceiptId> {
+        match self.proof {
+            ReleaseProof::Settle(id) => Some(id),
+            ReleaseProof::ExpiredBy(_) | ReleaseProof::ForkOf(_) => None,
+        }
+    }
+}
+
 /// Why a hold has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseProof {

@@ -4,13 +4,14 @@
 //! only to hold back what is ahead of the clock and to drop what waits too long.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proto::ids::{AccountId, DrawId, ReceiptId};
 
 use crate::anchor::Anchor;
-use crate::body::{Body, Mint, TrialMint};
+use crate::body::{Body, Mint};
 use crate::charter::Charter;
+use crate::cover::Cover;
 use crate::draw::Draw;
 use crate::fork::ForkProof;
 use crate::item::Item;
@@ -20,6 +21,7 @@ use crate::refusal::Refusal;
 use crate::rules::{Candidate, Judge, Name, Stop};
 use crate::sabotage::Sabotage;
 use crate::set::{Chain, Set, Use};
+use crate::standing::Standing;
 use crate::terms::{ClaimTerms, Terms};
 use crate::trace;
 
@@ -71,6 +73,7 @@ pub struct Ledger {
     pub(crate) sabotage: Sabotage,
     pub(crate) set: Set,
     pool: Pool,
+    cover: OnceLock<Cover>,
 }
 
 impl Ledger {
@@ -83,7 +86,7 @@ impl Ledger {
     #[doc(hidden)]
     pub fn sabotaged(charter: Arc<Charter>, terms: Arc<dyn ClaimTerms>, sabotage: Sabotage) -> Self {
         let set = Set::new(sabotage == Sabotage::IgnoreFork);
-        Self { charter, terms, sabotage, set, pool: Pool::default() }
+        Self { charter, terms, sabotage, set, pool: Pool::default(), cover: OnceLock::new() }
     }
 
     /// The swarm's rules.
@@ -91,8 +94,17 @@ impl Ledger {
         &self.charter
     }
 
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        Standing { set: &self.set, charter: &self.charter, sabotage: self.sabotage }
+    }
+
     fn judge(&self) -> Judge<'_> {
         Judge { set: &self.set, charter: &self.charter, terms: &*self.terms, sabotage: self.sabotage }
+    }
+
+    /// Cover of the set as it is, computed when first asked for after a change.
+    pub(crate) fn cover(&self) -> &Cover {
+        self.cover.get_or_init(|| Cover::of(self.standing()))
     }
 
     /// Applies a checked item. A known one changes nothing.
@@ -161,6 +173,7 @@ impl Ledger {
         };
         match stop {
             Ok(new) => {
+                self.cover = OnceLock::new();
                 applied.extend(new);
                 Verdict::New
             }
@@ -248,6 +261,7 @@ impl Ledger {
         if head.is_none() != matches!(body, Body::Genesis(_)) {
             return Err(Refusal::WrongPlace);
         }
+        Body::from_wire(&body.to_wire())?;
         let opened_root = match &body {
             Body::Mint(Mint::Trial(mint)) => Some(trace::root(&mint.leaves())),
             Body::Mint(Mint::Fee(_))
@@ -331,21 +345,6 @@ impl Ledger {
     /// What a claim is worth and how it is evaluated.
     pub fn terms_of(&self, claim: &ReceiptId) -> Option<Terms> {
         self.set.entry(claim)?.facts.terms
-    }
-
-    /// The opening of a claim's trace by its mint.
-    pub fn opening_of(&self, claim: &ReceiptId) -> Option<TrialMint> {
-        match &self.mint_of(claim)?.body {
-            Body::Mint(Mint::Trial(mint)) => Some(mint.clone()),
-            Body::Mint(Mint::Fee(_))
-            | Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => None,
-        }
     }
 
     /// Anchors over an account's chain, by epoch and id.

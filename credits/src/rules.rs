@@ -21,6 +21,8 @@ use crate::votes::Ballot;
 mod money;
 mod work;
 
+pub(crate) use work::confirms;
+
 /// Unminted claims that an account may have at a time: what one run of its
 /// machine produces while the checks of the last are on their way.
 pub(crate) const CLAIMS_OPEN_MAX: usize = 3;
@@ -127,6 +129,11 @@ pub(crate) fn names(body: &Body) -> Vec<Name> {
             vec![Name::Receipt(release.hold), proof]
         }
     }
+}
+
+/// Votes that a mint needs.
+pub(crate) fn confirmations(charter: &Charter, sabotage: Sabotage) -> u32 {
+    if sabotage == Sabotage::MintWithOne { 1 } else { charter.rules.voting.confirmations }
 }
 
 impl Judge<'_> {

@@ -4,7 +4,7 @@
 //! Receipts stand in it once everything they name does; `rules` decides that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proto::ids::{AccountId, AnchorId, DrawId, ReceiptId};
 
@@ -14,6 +14,7 @@ use crate::body::{Body, Genesis, Mint};
 use crate::charter::Charter;
 use crate::draw::Draw;
 use crate::fork::ForkProof;
+use crate::item::Item;
 use crate::receipt::Receipt;
 use crate::terms::Terms;
 
@@ -71,6 +72,15 @@ pub(crate) struct Chain {
     pub(crate) claims: Vec<ReceiptId>,
     /// Number of all receipts in it.
     pub(crate) receipts: usize,
+    /// Digest of what is known beside the valid prefix, until that changes.
+    pub(crate) extras: OnceLock<[u8; 32]>,
+}
+
+impl Chain {
+    /// Ids of all its receipts, valid or not.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &ReceiptId> {
+        self.by_seq.iter().flatten()
+    }
 }
 
 /// The set.
@@ -83,6 +93,12 @@ pub(crate) struct Set {
     draws_of: BTreeMap<ReceiptId, BTreeSet<DrawId>>,
     uses: BTreeMap<(Use, ReceiptId), BTreeSet<ReceiptId>>,
     listed: BTreeMap<ReceiptId, BTreeSet<AccountId>>,
+    /// Everything in order of acceptance, in which names come before namers.
+    log: Vec<Item>,
+    /// Positions of draws, anchors and fork proofs in it.
+    ranks: BTreeMap<[u8; 32], u64>,
+    /// Latest epoch of any draw or anchor.
+    horizon: u64,
     /// A drill: keep whichever branch came first.
     ignores_forks: bool,
 }
@@ -99,6 +115,30 @@ impl Set {
     /// An accepted receipt.
     pub(crate) fn entry(&self, id: &ReceiptId) -> Option<&Entry> {
         self.entries.get(id)
+    }
+
+    /// Everything that was accepted, in order; of fork proofs also those that a
+    /// better one has replaced.
+    pub(crate) fn log(&self) -> &[Item] {
+        &self.log
+    }
+
+    /// Position of an item in the log.
+    pub(crate) fn rank(&self, item: &Item) -> Option<u64> {
+        match item {
+            Item::Receipt(receipt) => self.entries.get(&receipt.id).map(|entry| entry.rank),
+            Item::Draw(_) | Item::Anchor(_) | Item::Fork(_) => self.ranks.get(&item.key()).copied(),
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.ranks.insert(item.key(), self.log.len() as u64);
+        self.log.push(item);
+    }
+
+    /// Latest epoch of any draw or anchor.
+    pub(crate) fn horizon(&self) -> u64 {
+        self.horizon
     }
 
     /// Accepted receipts, valid or not.
@@ -188,8 +228,11 @@ impl Set {
 
     /// The first anchor over a receipt: of lowest epoch, then lowest id.
     pub(crate) fn first_anchor(&self, id: &ReceiptId) -> Option<&Arc<Anchor>> {
-        let chain = self.chains.get(&self.entries.get(id)?.receipt.account)?;
-        chain.anchors.values().find(|anchor| self.is_on_path(id, &anchor.receipt))
+        let receipt = &self.entries.get(id)?.receipt;
+        let reaching = self.chains.get(&receipt.account)?.anchors.values();
+        reaching
+            .filter(|anchor| anchor.seq >= receipt.seq)
+            .find(|anchor| self.is_on_path(id, &anchor.receipt))
     }
 
     /// Accepts a receipt; returns the fork proof this reveals, if it is a better one.
@@ -199,7 +242,8 @@ impl Set {
         facts: Facts,
         charter: &Charter,
     ) -> Option<Arc<ForkProof>> {
-        let rank = self.entries.len() as u64;
+        let rank = self.log.len() as u64;
+        self.log.push(Item::Receipt(receipt.clone()));
         self.entries.insert(receipt.id, Entry { receipt: receipt.clone(), facts, rank });
         self.index(receipt);
         let chain = self.chains.entry(receipt.account).or_default();
@@ -208,6 +252,7 @@ impl Set {
             chain.by_seq.push(BTreeSet::new());
         }
         chain.by_seq[at].insert(receipt.id);
+        chain.extras = OnceLock::new();
         chain.receipts += 1;
         let is_next = chain.valid.last().map(|last| last.id) == receipt.prev;
         if is_next && (chain.fork.is_none() || self.ignores_forks) {
@@ -238,6 +283,12 @@ impl Set {
     pub(crate) fn insert_draw(&mut self, draw: &Arc<Draw>) {
         self.draws.insert(draw.id, draw.clone());
         self.draws_of.entry(draw.claim).or_default().insert(draw.id);
+        self.push(Item::Draw(draw.clone()));
+        self.horizon = self.horizon.max(draw.epoch);
+        let claimant = self.entries.get(&draw.claim).map(|entry| entry.receipt.account);
+        if let Some(chain) = claimant.and_then(|claimant| self.chains.get_mut(&claimant)) {
+            chain.extras = OnceLock::new();
+        }
     }
 
     /// Accepts an anchor.
@@ -246,7 +297,10 @@ impl Set {
         for id in &anchor.listed {
             self.listed.entry(*id).or_default().insert(anchor.founder);
         }
+        self.push(Item::Anchor(anchor.clone()));
+        self.horizon = self.horizon.max(anchor.epoch);
         let chain = self.chains.entry(anchor.account).or_default();
+        chain.extras = OnceLock::new();
         chain.anchors.insert((anchor.epoch, anchor.id), anchor.clone());
         self.settle_chain(&anchor.account, charter);
     }
@@ -284,7 +338,10 @@ impl Set {
         if kept.is_some_and(|kept| kept == fork) {
             return None;
         }
-        self.chains.entry(account).or_default().fork = Some(fork.clone());
+        let chain = self.chains.entry(account).or_default();
+        chain.fork = Some(fork.clone());
+        chain.extras = OnceLock::new();
+        self.push(Item::Fork(fork.clone()));
         self.settle_chain(&account, charter);
         Some(fork)
     }

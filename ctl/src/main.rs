@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `swarmctl`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ctl::run(std::env::args_os())
+}

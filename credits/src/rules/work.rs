@@ -7,7 +7,7 @@ use crate::body::{FeeMint, TrialMint};
 
 use super::{
     Attest, Ballot, Body, CLAIM_EPOCHS, CLAIM_GAS_MAX, CLAIMS_OPEN_MAX, Candidate, Claim, Entry, Facts,
-    Judge, Mint, Move, Refusal, Sabotage, TermsFault, Use,
+    Judge, Mint, Move, Refusal, TermsFault, Use, confirmations,
 };
 
 impl Judge<'_> {
@@ -130,7 +130,7 @@ impl Judge<'_> {
             return Err(Refusal::DigestDiffers);
         }
         let votes: u32 = attests.iter().map(|(entry, _)| entry.facts.votes).sum();
-        if votes < self.charter.rules.voting.confirmations && self.sabotage != Sabotage::MintWithOne {
+        if votes < confirmations(self.charter, self.sabotage) {
             return Err(Refusal::TooFewVotes);
         }
         Ok((Move::Earn(terms.worth), Facts { amount: terms.worth, ..Facts::default() }))

@@ -1,0 +1,6 @@
+//! The ledger through its public door: earning, spending, forks, cover, sync.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cover;
+mod world;
