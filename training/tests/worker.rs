@@ -10,6 +10,7 @@ use proto::limits::WORKER_FRAME_BYTES_MAX;
 use proto::wire::worker::{
     BlockDone, Evaluate, Export, Failed, Finished, Order, Report, Run, StateDone, Stop, order, report,
 };
+use training::state::{self, State};
 use training::worker::{Options, ServeError, serve};
 
 struct Worker {
@@ -244,6 +245,22 @@ fn bad_orders_are_answered_by_a_sentence_and_the_worker_goes_on() {
     let reason = worker.refused(order::Order::Evaluate(evaluate(&initial, 3, 16)));
     assert_eq!(reason, "blocks 3 to 16 are not among the track's 16");
     assert_eq!(worker.states(run(0, 0)), [initial]);
+    worker.end();
+}
+
+#[test]
+fn a_run_whose_loss_is_no_number_ends_as_diverged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::start(folder.path());
+    let steps = jobs::gas::of(&recipe(), &track()).unwrap().steps;
+    let mut state = State::initial(&recipe(), &[4; 32]);
+    state.step = jobs::trial::segment_steps(steps, 4, 1).end;
+    state.weights.iter_mut().for_each(|weight| *weight *= 1e38);
+    let bytes = state.to_bytes(&recipe());
+    let state_file = format!("{}.state", state::hash(&bytes));
+    std::fs::write(folder.path().join(&state_file), bytes).unwrap();
+    let reports = worker.ask(order::Order::Run(Run { state_file, ..run(1, 3) }));
+    assert_eq!(reports, [report::Report::Finished(Finished { diverged: true })]);
     worker.end();
 }
 
