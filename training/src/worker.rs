@@ -90,7 +90,9 @@ pub fn serve(
     while let Ok(message) = received.recv() {
         match message? {
             order::Order::Stop(_) => bench.stop.store(false, Ordering::SeqCst),
-            order => answer(&bench, &order, &mut reports)?,
+            order @ (order::Order::Run(_) | order::Order::Evaluate(_) | order::Order::Export(_)) => {
+                answer(&bench, &order, &mut reports)?;
+            }
         }
     }
     Ok(())

@@ -28,10 +28,11 @@ fn trial() -> Trial {
 
 fn run(trainer: &mut Trainer<'_>, trial: &Trial, segment: u32) -> (State, [u8; 32]) {
     let steps = segment_steps(trial.steps(), SEGMENTS, segment);
-    match run_segment(trainer, steps, &mut |_, _| ControlFlow::Continue(())) {
-        Outcome::Done { state, losses_hash } => (state, losses_hash),
-        other => panic!("segment {segment} ended as {other:?}"),
-    }
+    let outcome = run_segment(trainer, steps, &mut |_, _| ControlFlow::Continue(()));
+    let Outcome::Done { state, losses_hash } = outcome else {
+        panic!("segment {segment} ended as {outcome:?}");
+    };
+    (state, losses_hash)
 }
 
 #[test]

@@ -27,13 +27,11 @@ impl Worker {
         let options = Options { folder: folder.to_owned(), ..Options::default() };
         let served = std::thread::spawn(move || serve(input, output, options));
         let mut worker = Self { orders, reports, served };
-        match worker.next() {
-            report::Report::Hello(hello) => {
-                assert_eq!((hello.protocol, &hello.device[..]), (1, "cpu"));
-                assert_eq!(hello.numeric_class.len(), 32);
-            }
-            other => panic!("{other:?} before the greeting"),
-        }
+        let report::Report::Hello(hello) = worker.next() else {
+            panic!("something came before the greeting");
+        };
+        assert_eq!((hello.protocol, &hello.device[..]), (1, "cpu"));
+        assert_eq!(hello.numeric_class.len(), 32);
         worker
     }
 
@@ -65,9 +63,9 @@ impl Worker {
     fn states(&mut self, run: Run) -> Vec<StateDone> {
         let mut reports = self.ask(order::Order::Run(run));
         assert_eq!(reports.pop(), Some(report::Report::Finished(Finished { diverged: false })));
-        let state = |report| match report {
-            report::Report::State(state) => state,
-            other => panic!("{other:?} among states"),
+        let state = |report| {
+            let report::Report::State(state) = report else { panic!("{report:?} among states") };
+            state
         };
         reports.into_iter().map(state).collect()
     }
@@ -75,9 +73,9 @@ impl Worker {
     fn blocks(&mut self, evaluate: Evaluate) -> Vec<BlockDone> {
         let mut reports = self.ask(order::Order::Evaluate(evaluate));
         assert_eq!(reports.pop(), Some(report::Report::Finished(Finished { diverged: false })));
-        let block = |report| match report {
-            report::Report::Block(block) => block,
-            other => panic!("{other:?} among blocks"),
+        let block = |report| {
+            let report::Report::Block(block) = report else { panic!("{report:?} among blocks") };
+            block
         };
         reports.into_iter().map(block).collect()
     }
@@ -273,11 +271,11 @@ fn a_stop_ends_the_run_in_progress_and_the_worker_stays_ready() {
     while !matches!(worker.next(), report::Report::Progress(_)) {}
     worker.send(order::Order::Stop(Stop {}));
     let reason = loop {
-        match worker.next() {
-            report::Report::Failed(Failed { reason }) => break reason,
-            report::Report::Progress(_) => {}
-            other => panic!("{other:?} after a stop"),
+        let report = worker.next();
+        if let report::Report::Failed(Failed { reason }) = report {
+            break reason;
         }
+        assert!(matches!(report, report::Report::Progress(_)), "{report:?} after a stop");
     };
     assert_eq!(reason, "stopped");
     assert_eq!(worker.states(run(0, 1)).len(), 2);
