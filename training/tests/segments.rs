@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use jobs::trial::segment_steps;
 use jobs::{Recipe, Track};
 use training::corpus;
+use training::segment::{Outcome, run_segment};
 use training::state::{self, State};
 use training::step::Trainer;
-use training::trial::{Outcome, Trial, run_segment};
+use training::trial::Trial;
 
 const SEGMENTS: u32 = 8;
 
