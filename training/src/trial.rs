@@ -2,7 +2,7 @@
 
 use jobs::{Recipe, RecipeError, Track, gas};
 
-use crate::corpus::{self, CorpusError};
+use crate::corpus;
 use crate::state::{State, StateError};
 
 /// Recipe, track and seed that belong together, admitted and within memory.
@@ -40,9 +40,6 @@ pub enum TrialError {
     /// The track does not admit the recipe, or the machine has too little memory for it.
     #[error("the recipe is not admitted")]
     Recipe(#[from] RecipeError),
-    /// The corpus is damaged.
-    #[error("the corpus cannot be read")]
-    Corpus(#[from] CorpusError),
     /// The state is damaged or of another recipe.
     #[error("the state cannot be used")]
     State(#[from] StateError),
