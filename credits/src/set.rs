@@ -185,16 +185,8 @@ impl Set {
         while let Some(prev) = entry.receipt.prev {
             entry = self.entries.get(&prev)?;
         }
-        match &entry.receipt.body {
-            Body::Genesis(genesis) => Some(genesis),
-            Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => None,
-        }
+        let Body::Genesis(genesis) = &entry.receipt.body else { return None };
+        Some(genesis)
     }
 
     /// Whether a receipt is in the valid prefix of its chain.

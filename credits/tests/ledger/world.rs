@@ -281,7 +281,12 @@ impl World {
         earned
     }
 
-    pub(crate) fn fee(&mut self, key: usize, attest: ReceiptId, mint: ReceiptId) -> Result<ReceiptId, Refusal> {
+    pub(crate) fn fee(
+        &mut self,
+        key: usize,
+        attest: ReceiptId,
+        mint: ReceiptId,
+    ) -> Result<ReceiptId, Refusal> {
         self.sign(key, Body::Mint(Mint::Fee(FeeMint { attest, mint })))
     }
 
