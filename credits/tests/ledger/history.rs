@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use credits::{
-    Anchor, Attest, Body, Draw, Item, Mint, Receipt, ReleaseProof, Sabotage, TrialMint, Ucr, Verdict,
-};
+use credits::{Anchor, Attest, Body, Draw, Item, Mint, Receipt, ReleaseProof, Sabotage, Ucr, Verdict};
 use proto::ids::ReceiptId;
 
 use crate::world::World;
@@ -52,6 +50,7 @@ pub(crate) struct History {
     holds: Vec<(usize, usize, ReceiptId)>,
     settles: Vec<(ReceiptId, ReceiptId)>,
     forks: usize,
+    steps: usize,
 }
 
 impl History {
@@ -71,27 +70,52 @@ impl History {
             holds: Vec::new(),
             settles: Vec::new(),
             forks: 0,
+            steps: 0,
         }
     }
 
     /// One random step; steps that the rules refuse change nothing.
     pub(crate) fn step(&mut self) {
         let key = self.dice.below(KEYS);
-        match self.dice.below(34) {
-            0..=3 => self.world.epoch += self.dice.next() % 3,
-            4..=6 => self.claim(key),
-            7..=9 => self.draw(),
-            10..=15 => self.attest(),
-            16..=18 => self.mint(),
-            19..=23 => self.anchor(key),
-            24..=25 => drop(self.world.vest(key)),
-            26..=27 => self.hold(key),
-            28..=29 => self.settle(),
-            30 => self.release(),
-            31 => self.fee(),
-            32 => self.fork(key),
+        self.steps += 1;
+        match self.dice.below(40) {
+            0..=1 => self.world.epoch += self.dice.next() % 3,
+            2 => self.claim(key),
+            3 => self.draw(),
+            4..=6 => self.attest(),
+            7 => self.mint(),
+            8..=12 => self.earn(key),
+            13..=15 => self.anchor(key),
+            16..=20 => self.season(key),
+            21..=24 => self.hold(),
+            25..=29 => self.settle(),
+            30..=33 => self.release(),
+            34..=36 => self.fee(),
+            37 => self.fork(key),
             _ => self.dishonest_anchor(key),
         }
+    }
+
+    /// A claim with all that leads to its mint.
+    fn earn(&mut self, key: usize) {
+        let before = self.claims.len();
+        self.claim(key);
+        let Some(claim) = self.claims.get(before).copied() else { return };
+        let draw = Arc::new(self.world.draw_body(&claim));
+        self.world.apply(Item::Draw(draw.clone()));
+        self.draws.push(draw.clone());
+        for founder in 0..FOUNDERS {
+            self.attest_by(founder, &draw);
+        }
+        self.mint_of(&draw);
+    }
+
+    /// Anchors, time, a vest, anchors.
+    fn season(&mut self, key: usize) {
+        self.anchor(key);
+        self.world.epoch += 2 + self.dice.next() % 4;
+        let _refused_when_nothing_is_due = self.world.vest(key);
+        self.anchor(key);
     }
 
     fn claim(&mut self, key: usize) {
@@ -109,14 +133,18 @@ impl History {
 
     fn attest(&mut self) {
         let Some(draw) = self.dice.pick(&self.draws).cloned() else { return };
-        let key = self.dice.below(FOUNDERS);
-        let Some(mut body) = self.world.attest_body(key, &draw.claim, &draw) else { return };
-        body.digest = match self.dice.below(24) {
+        let founder = self.dice.below(FOUNDERS);
+        self.attest_by(founder, &draw);
+    }
+
+    fn attest_by(&mut self, founder: usize, draw: &Draw) {
+        let Some(mut body) = self.world.attest_body(founder, &draw.claim, draw) else { return };
+        body.digest = match self.dice.below(30) {
             0 => None,
             1 => Some([1; 32]),
             _ => body.digest,
         };
-        self.attests.extend(self.world.sign(key, Body::Attest(body)));
+        self.attests.extend(self.world.sign(founder, Body::Attest(body)));
     }
 
     fn attested(&self, id: &ReceiptId) -> Option<Attest> {
@@ -131,11 +159,20 @@ impl History {
 
     fn mint(&mut self) {
         let Some(draw) = self.dice.pick(&self.draws).cloned() else { return };
-        let of = |id: &&ReceiptId| self.attested(id).is_some_and(|attest| attest.draw == draw.id);
-        let mut attests: Vec<ReceiptId> = self.attests.iter().filter(of).copied().collect();
-        attests.truncate(3);
+        self.mint_of(&draw);
+    }
+
+    /// Names what confirms; sometimes only the first of it.
+    fn mint_of(&mut self, draw: &Draw) {
+        let confirms = |id: &&ReceiptId| {
+            let digest =
+                self.attested(id).filter(|attest| attest.draw == draw.id).map(|attest| attest.digest);
+            digest.is_some_and(|digest| digest.is_some_and(|digest| digest != [1; 32]))
+        };
+        let mut attests: Vec<ReceiptId> = self.attests.iter().filter(confirms).copied().collect();
+        attests.truncate(if self.dice.below(5) == 0 { 1 } else { 3 });
         let key = self.key_of(&draw.claim);
-        let body = self.world.mint_body(&draw.claim, &draw, attests);
+        let body = self.world.mint_body(&draw.claim, draw, attests);
         self.mints.extend(self.world.sign(key, Body::Mint(Mint::Trial(body))));
     }
 
@@ -185,11 +222,17 @@ impl History {
         }
     }
 
-    fn hold(&mut self, payer: usize) {
+    /// Most of what somebody states to have.
+    fn hold(&mut self) {
+        let spendable = |key: &usize| self.world.ledger.declared(&self.world.account(*key)).spendable;
+        let rich: Vec<usize> = (0..KEYS).filter(|key| spendable(key) > Ucr::ZERO).collect();
+        let Some(payer) = self.dice.pick(&rich).copied() else { return };
         let payee = self.dice.below(KEYS);
-        let amount = 1 + self.dice.next() % 80;
-        let expiry = self.world.epoch + self.dice.next() % 4;
-        let body = credits::Hold { expiry_epoch: expiry, ..self.world.hold_body(payee, amount) };
+        let rest = self.dice.next() % 30;
+        let amount = self.world.ledger.declared(&self.world.account(payer)).spendable.get();
+        let expiry_epoch = self.world.epoch + self.dice.next() % 12;
+        let body =
+            credits::Hold { expiry_epoch, ..self.world.hold_body(payee, amount.saturating_sub(rest).max(1)) };
         if let Ok(hold) = self.world.sign(payer, Body::Hold(body)) {
             self.holds.push((payer, payee, hold));
         }
@@ -197,7 +240,7 @@ impl History {
 
     fn settle(&mut self) {
         let Some((payer, payee, hold)) = self.dice.pick(&self.holds).copied() else { return };
-        let cumulative = self.dice.next() % 90;
+        let cumulative = self.dice.next() % 120;
         if let Ok(settle) = self.world.settle(payer, payee, hold, cumulative) {
             self.settles.push((hold, settle));
         }
@@ -221,15 +264,16 @@ impl History {
 
     fn fee(&mut self) {
         let Some(mint) = self.dice.pick(&self.mints).copied() else { return };
-        let Some(attest) = self.dice.pick(&self.attests).copied() else { return };
+        let Body::Mint(Mint::Trial(body)) = &self.world.ledger.receipt(&mint).unwrap().body else { return };
+        let Some(attest) = self.dice.pick(&body.attests.clone()).copied() else { return };
         let key = self.key_of(&attest);
-        drop(self.world.fee(key, attest, mint));
+        let _refused_when_had = self.world.fee(key, attest, mint);
     }
 
     /// A second branch: a claim or hold at an old position, sometimes with a child.
     fn fork(&mut self, key: usize) {
         let head = self.world.ledger.head(&self.world.account(key)).map_or(0, |head| head.seq);
-        if self.forks >= 3 || head < 2 {
+        if self.forks >= 2 || head < 2 || self.steps < 60 {
             return;
         }
         self.forks += 1;
@@ -257,9 +301,4 @@ pub(crate) fn final_amounts(world: &World) -> Vec<(ReceiptId, Ucr)> {
         Item::Draw(_) | Item::Anchor(_) | Item::Fork(_) => None,
     });
     receipts.map(|id| (id, world.ledger.final_of(&id))).collect()
-}
-
-/// What a mint without its attestations would be.
-pub(crate) fn with_attests(mint: &TrialMint, attests: &[ReceiptId]) -> TrialMint {
-    TrialMint { attests: attests.to_vec(), ..mint.clone() }
 }
