@@ -39,13 +39,16 @@ pub const EVAL_WINDOWS_MAX: u32 = 65_536;
 const ID_CONTEXT: &str = "swarm track id v1";
 
 /// BLAKE3 of the corpus of track R11.
-const R11_CORPUS: [u8; 32] = [0; 32];
+const R11_CORPUS: [u8; 32] = [
+    0xe9, 0xce, 0xcd, 0x66, 0x18, 0xa7, 0x5d, 0x40, 0xad, 0x3a, 0xd2, 0xdd, 0x65, 0x8c, 0x16, 0xc7, 0x83,
+    0xd3, 0x74, 0xb2, 0xe9, 0x2f, 0x13, 0x94, 0x09, 0x79, 0xd2, 0xfb, 0x15, 0x41, 0x89, 0xba,
+];
 
 /// Bytes of the corpus that R11 trains on.
-const R11_TRAIN: Range<u64> = 0..1_000_000;
+const R11_TRAIN: Range<u64> = 0..11_094_015;
 
 /// Bytes of the corpus that R11 validates on.
-const R11_VALIDATION: Range<u64> = 1_000_000..1_100_000;
+const R11_VALIDATION: Range<u64> = 11_094_015..11_160_284;
 
 /// Bytes of one sequence of R11.
 const R11_CONTEXT: u32 = 64;
@@ -53,8 +56,8 @@ const R11_CONTEXT: u32 = 64;
 /// Gas of one trial on R11.
 const R11_BUDGET_GAS: u64 = 100_000_000_000;
 
-/// Validation windows of R11, 16 blocks of 16.
-const R11_EVAL_WINDOWS: u32 = 256;
+/// Validation windows of R11, 16 blocks of 64: all but the last 733 of its validation bytes.
+const R11_EVAL_WINDOWS: u32 = 1024;
 
 /// Blocks of R11's validation windows.
 const R11_EVAL_BLOCKS: u32 = 16;
@@ -183,7 +186,7 @@ impl Track {
             gas_table: GAS_TABLE,
             eval_windows: R11_EVAL_WINDOWS,
             eval_blocks: R11_EVAL_BLOCKS,
-            numeric_profile: "canon-1".to_owned(),
+            numeric_profile: "burn-0-22-1".to_owned(),
             baseline: R11_BASELINE,
             pay_floor_microbits: R11_PAY_FLOOR_MICROBITS,
         }

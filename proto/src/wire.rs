@@ -33,3 +33,8 @@ pub mod blob {
 pub mod worker {
     include!(concat!(env!("OUT_DIR"), "/swarm.worker.rs"));
 }
+
+/// Messages of `journal.proto`: what a node remembers besides the ledger.
+pub mod journal {
+    include!(concat!(env!("OUT_DIR"), "/swarm.journal.rs"));
+}

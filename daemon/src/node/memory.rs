@@ -1,0 +1,104 @@
+//! What a node remembers across a crash: its journal records and how they are read.
+
+use credits::{Body, Item, Receipt, Voucher};
+use prost::Message;
+use proto::ids::ReceiptId;
+use proto::wire::journal::trial_record::Step;
+use proto::wire::journal::{ShareRecord, TrialDropped, TrialRecord};
+use proto::wire::receipt as wire;
+
+use super::effect::JournalKind;
+use super::{Kept, Node};
+
+/// One item as a journal record or log record.
+pub fn encode_item(item: &Item) -> Vec<u8> {
+    item.to_wire().encode_to_vec()
+}
+
+impl Node {
+    /// Rebuilds the state from what the disk kept; asks for nothing to be done.
+    pub(super) fn restore(&mut self, kept: Kept) {
+        for item in kept.items {
+            self.ledger.apply(item, self.now_ms);
+        }
+        for (kind, bytes) in kept.journal {
+            // A record that does not decode is another version's; see `Node::new`.
+            let _ = self.recall(kind, &bytes);
+        }
+        let own: Vec<_> = self.ledger.chain(&self.identity.account).to_vec();
+        own.iter().for_each(|receipt| self.recall_own(receipt));
+        self.recall_holds();
+        self.recall_duties();
+    }
+
+    fn recall(&mut self, kind: JournalKind, bytes: &[u8]) -> Option<()> {
+        match kind {
+            JournalKind::Receipt => {
+                let item = self.recalled_item(bytes)?;
+                self.ledger.apply(item, self.now_ms);
+            }
+            JournalKind::Anchor => {
+                if let Item::Anchor(anchor) = self.recalled_item(bytes)? {
+                    self.founder.recall_anchor(anchor);
+                }
+            }
+            JournalKind::Share => {
+                let record = ShareRecord::decode(bytes).ok()?;
+                let claim = ReceiptId::try_from(&record.claim[..]).ok()?;
+                self.founder.recall_share(claim, record.share?);
+            }
+            JournalKind::Trial => self.recall_trial(TrialRecord::decode(bytes).ok()?)?,
+            JournalKind::Voucher => {
+                let wire = wire::Voucher::decode(bytes).ok()?;
+                self.money.keep_voucher(Voucher::from_wire(&wire).ok()?);
+            }
+        }
+        Some(())
+    }
+
+    fn recalled_item(&self, bytes: &[u8]) -> Option<Item> {
+        Item::check(&wire::Item::decode(bytes).ok()?, &self.charter).ok()
+    }
+
+    fn recall_trial(&mut self, record: TrialRecord) -> Option<()> {
+        match record.step? {
+            Step::Started(started) => self.earn.recall_started(record.nonce, &started, &self.charter),
+            Step::State(state) => self.earn.recall_state(record.nonce, &state),
+            Step::Block(block) => self.earn.recall_block(record.nonce, &block),
+            Step::Claimed(claim) => {
+                let claim = ReceiptId::try_from(&claim[..]).ok()?;
+                let trace = self.earn.take_finished(record.nonce)?;
+                self.claims.keep(claim, record.nonce, trace);
+                Some(())
+            }
+            Step::Dropped(TrialDropped { reason: _ }) => {
+                self.earn.forget(record.nonce);
+                self.claims.forget_nonce(record.nonce);
+                Some(())
+            }
+        }
+    }
+
+    fn recall_own(&mut self, receipt: &Receipt) {
+        match &receipt.body {
+            Body::Attest(attest) => self.checks.answered(attest.claim),
+            Body::Mint(mint) => self.claims.minted(mint),
+            // A crash between the claim and its trial record would claim twice.
+            Body::Claim(claim) => {
+                if let Some(trace) = self.earn.take_finished(claim.nonce) {
+                    self.claims.keep(receipt.id, claim.nonce, trace);
+                }
+            }
+            Body::Genesis(_)
+            | Body::Vest(_)
+            | Body::Hold(_)
+            | Body::Settle(_)
+            | Body::Release(_) => {}
+        }
+    }
+}
+
+/// One step of an own trial as a journal record.
+pub(super) fn trial_record(nonce: u64, step: Step) -> Vec<u8> {
+    TrialRecord { nonce, step: Some(step) }.encode_to_vec()
+}
