@@ -4,7 +4,7 @@
 #[path = "liar/relay.rs"]
 mod relay;
 
-use proto::wire::worker::{BlockDone, Run, StateDone, order, report};
+use proto::wire::worker::{StateDone, order, report};
 
 /// Parts of the untrained cost that are reported, in hundredths: 8 bits become 3.2.
 const REPORTED_PERCENT: u64 = 40;
@@ -16,33 +16,28 @@ struct NoTraining {
 }
 
 impl relay::Lie for NoTraining {
-    fn order(&mut self, order: order::Order) -> order::Order {
-        match order {
-            order::Order::Run(run) if run.from == 0 => {
-                self.owed = run.to;
-                order::Order::Run(Run { to: 0, ..run })
-            }
-            other => other,
+    fn order(&mut self, mut order: order::Order) -> order::Order {
+        if let order::Order::Run(run) = &mut order
+            && run.from == 0
+        {
+            self.owed = std::mem::take(&mut run.to);
         }
+        order
     }
 
-    fn report(&mut self, report: report::Report) -> Vec<report::Report> {
-        match report {
-            report::Report::State(initial) if initial.segment == 0 => {
-                let segments = 1..=std::mem::take(&mut self.owed);
-                let invented = segments.map(|segment| StateDone {
-                    segment,
-                    losses_hash: vec![segment as u8; 32],
-                    ..initial.clone()
-                });
-                std::iter::once(initial.clone()).chain(invented).map(report::Report::State).collect()
-            }
-            report::Report::Block(block) => {
-                let sum_microbits = block.sum_microbits / 100 * REPORTED_PERCENT;
-                vec![report::Report::Block(BlockDone { sum_microbits, ..block })]
-            }
-            honest => vec![honest],
+    fn report(&mut self, mut report: report::Report) -> Vec<report::Report> {
+        let mut invented = Vec::new();
+        if let report::Report::State(initial) = &report {
+            invented.extend((1..=std::mem::take(&mut self.owed)).map(|segment| {
+                let losses_hash = vec![segment as u8; 32];
+                report::Report::State(StateDone { segment, losses_hash, ..initial.clone() })
+            }));
         }
+        if let report::Report::Block(block) = &mut report {
+            block.sum_microbits = block.sum_microbits / 100 * REPORTED_PERCENT;
+        }
+        invented.insert(0, report);
+        invented
     }
 }
 

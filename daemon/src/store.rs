@@ -21,7 +21,7 @@ use rustix::fs::FlockOperation;
 
 pub use error::{Damage, StoreError, What};
 pub use index::{Index, IndexError, IndexState, KeyValue, Row, Table};
-pub use journal::JournalKind;
+pub use journal::{JOURNAL_KIND_MAX, JournalRecord};
 
 use journal::Journal;
 use log::Log;
@@ -46,7 +46,7 @@ pub struct Opened {
     /// The payload of every record of the log that is what was written, in order.
     pub items: Vec<Vec<u8>>,
     /// Every record of the journal, in order.
-    pub journal: Vec<(JournalKind, Vec<u8>)>,
+    pub journal: Vec<JournalRecord>,
     /// What was found damaged, in log, then journal.
     pub damage: Vec<Damage>,
     /// Whether the journal can be continued. If not, nothing may be signed:
@@ -126,9 +126,13 @@ impl Store {
     /// [`StoreError::JournalDamaged`], [`StoreError::Refusing`], [`StoreError::TooLong`]
     /// or a fault of the disk. The record is not in the journal then, and what it
     /// signs must not leave the node.
-    pub fn journal(&mut self, kind: JournalKind, payload: &[u8]) -> Result<(), StoreError> {
+    ///
+    /// # Panics
+    /// If the kind is not from 1 to [`JOURNAL_KIND_MAX`].
+    pub fn journal(&mut self, kind: u8, payload: &[u8]) -> Result<(), StoreError> {
         self.check_working()?;
         check_length(payload)?;
+        assert!((1..=JOURNAL_KIND_MAX).contains(&kind), "journal kind {kind} is out of range");
         let done = self.journal.append(kind, payload);
         self.is_faulted = matches!(&done, Err(error) if error.is_fault());
         done

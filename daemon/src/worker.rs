@@ -23,6 +23,8 @@ use tokio::sync::{Notify, mpsc};
 
 pub use supervise::start;
 
+use crate::config::WorkerConfig;
+
 /// Orders that wait for the worker. It does one at a time; the next one may wait
 /// behind it, and a stop behind that.
 const ORDERS_MAX: usize = 4;
@@ -49,6 +51,11 @@ impl Program {
     pub fn worker(path: &Path) -> Self {
         Self { path: path.to_owned(), args: vec!["worker".into()] }
     }
+
+    /// The program that is configured, or `own`, this program's file.
+    pub fn configured(config: &WorkerConfig, own: &Path) -> Self {
+        Self::worker(config.program.as_deref().unwrap_or(own))
+    }
 }
 
 /// How a worker is run and watched.
@@ -73,6 +80,13 @@ impl Default for Settings {
             threads: None,
             device: None,
         }
+    }
+}
+
+impl Settings {
+    /// The usual bounds, with threads and device as configured.
+    pub fn configured(config: &WorkerConfig) -> Self {
+        Self { threads: config.threads, device: config.device.clone(), ..Self::default() }
     }
 }
 

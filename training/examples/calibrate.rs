@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut scores = Vec::new();
     for seed in 0..seeds {
         let (score, seconds) = measure(&recipe, &track, [seed; 32], export.as_deref())?;
-        println!("seed {seed}: {score:.4} bits per byte, {seconds:.2} s");
+        println!("seed {seed}: {score:.6} bits per byte, {seconds:.2} s");
         scores.push(score);
     }
     let mean = scores.iter().sum::<f64>() / f64::from(seeds);

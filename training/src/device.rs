@@ -266,7 +266,9 @@ impl Prober {
             let _ = child.kill();
         }
         let status = child.wait().ok().and_then(|status| status.code());
-        match (answer.ok().and_then(|text| text.trim().parse().ok()), status) {
+        // Whatever a driver or a test harness prints comes before the name.
+        let name = answer.ok().and_then(|text| text.lines().last().and_then(|line| line.parse().ok()));
+        match (name, status) {
             (Some(choice), Some(code)) if code == i32::from(PROBE_WORKS) => Verdict::Works(choice),
             (_, Some(code)) if code == i32::from(PROBE_ABSENT) => Verdict::Absent,
             _ => Verdict::Broken,

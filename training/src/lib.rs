@@ -7,6 +7,7 @@ pub mod device;
 pub mod export;
 pub mod model;
 pub mod optimizer;
+pub mod segment;
 pub mod state;
 pub mod step;
 pub mod trial;

@@ -156,12 +156,24 @@ pub fn hash(bytes: &[u8]) -> BlobHash {
 
 #[cfg(test)]
 mod tests {
-    use jobs::Track;
+    use jobs::{Decimal, Optimizer};
 
     use super::*;
 
     fn recipe() -> Recipe {
-        Recipe { depth: 1, width: 16, heads: 2, mlp_ratio_eighths: 8, ..Track::r11().baseline }
+        Recipe {
+            depth: 1,
+            width: 16,
+            heads: 2,
+            mlp_ratio_eighths: 8,
+            learning_rate: Decimal::literal(100, -4),
+            weight_decay: Decimal::literal(100, -4),
+            warmup_milli: 50,
+            warmdown_milli: 500,
+            tokens_per_step: 512,
+            init_scale: Decimal::literal(100, -2),
+            optimizer: Optimizer::AdamW,
+        }
     }
 
     fn state() -> State {
@@ -182,6 +194,16 @@ mod tests {
         assert_eq!(&bytes[64 + 4 * 9_728..][..4], [0, 0, 0, 0xc0]);
         assert_eq!(&bytes[64 + 8 * 9_728..][..4], [0, 0, 0, 0x3f]);
         assert_eq!(State::from_bytes(&bytes, &recipe()), Ok(state));
+    }
+
+    #[test]
+    fn the_initial_state_of_a_seed_is_frozen() {
+        // Also computed from the two READMEs in Python, with its blake3 and numpy.
+        let bytes = State::initial(&recipe(), &[3; 32]).to_bytes(&recipe());
+        assert_eq!(
+            hash(&bytes).to_string(),
+            "dde31dc33d1f791537b35132587e55877cba1fd5e35042ccea34d9e625de958d"
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ use crate::trial::Trial;
 pub struct Trainer<'a> {
     trial: &'a Trial,
     text: &'a [u8],
-    device: Device,
     frame: Frame,
     optimizer: AdamW,
     step: u64,
@@ -30,7 +29,6 @@ impl<'a> Trainer<'a> {
         Self {
             trial,
             text,
-            device: device.clone(),
             frame: Frame::new(trial.recipe(), trial.track(), device),
             optimizer: AdamW {
                 weights: row(&state.weights),
@@ -83,11 +81,6 @@ impl<'a> Trainer<'a> {
             first: read(&self.optimizer.first),
             second: read(&self.optimizer.second),
         }
-    }
-
-    /// The device it runs on.
-    pub fn device(&self) -> &Device {
-        &self.device
     }
 }
 

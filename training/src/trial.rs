@@ -1,12 +1,9 @@
-//! A trial that has been checked, and the run of one of its segments.
-
-use std::ops::{ControlFlow, Range};
+//! A trial that has been checked: recipe, track and seed that this program can run.
 
 use jobs::{Recipe, RecipeError, Track, gas};
 
-use crate::corpus::{self, CorpusError};
+use crate::corpus;
 use crate::state::{State, StateError};
-use crate::step::Trainer;
 
 /// Recipe, track and seed that belong together, admitted and within memory.
 #[derive(Debug, Clone)]
@@ -43,9 +40,6 @@ pub enum TrialError {
     /// The track does not admit the recipe, or the machine has too little memory for it.
     #[error("the recipe is not admitted")]
     Recipe(#[from] RecipeError),
-    /// The corpus is damaged.
-    #[error("the corpus cannot be read")]
-    Corpus(#[from] CorpusError),
     /// The state is damaged or of another recipe.
     #[error("the state cannot be used")]
     State(#[from] StateError),
@@ -119,48 +113,4 @@ impl Trial {
         }
         Ok(state)
     }
-}
-
-/// How the run of a segment ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// All its steps are done.
-    Done {
-        /// The state after them.
-        state: State,
-        /// BLAKE3 of the losses of its steps as f32le.
-        losses_hash: [u8; 32],
-    },
-    /// A loss or a weight is no longer a number.
-    Diverged,
-    /// The observer asked to stop.
-    Stopped,
-}
-
-/// Runs the steps of one segment; `observe` sees each step's number and loss.
-///
-/// # Panics
-/// If the trainer does not stand at the segment's first step.
-pub fn run_segment(
-    trainer: &mut Trainer<'_>,
-    steps: Range<u64>,
-    observe: &mut dyn FnMut(u64, f32) -> ControlFlow<()>,
-) -> Outcome {
-    assert_eq!(trainer.step(), steps.start, "a segment begins where the one before it ended");
-    let mut losses = blake3::Hasher::new();
-    for step in steps {
-        let loss = trainer.advance();
-        if !loss.is_finite() {
-            return Outcome::Diverged;
-        }
-        losses.update(&loss.to_le_bytes());
-        if observe(step, loss).is_break() {
-            return Outcome::Stopped;
-        }
-    }
-    let state = trainer.state();
-    if state.check().is_err() {
-        return Outcome::Diverged;
-    }
-    Outcome::Done { state, losses_hash: *losses.finalize().as_bytes() }
 }

@@ -5,6 +5,7 @@
 
 mod files;
 mod orders;
+mod reports;
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -16,11 +17,12 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use proto::frame::{self, FrameError};
 use proto::limits::WORKER_FRAME_BYTES_MAX;
-use proto::wire::worker::{Failed, Finished, Hello, Order, Report, order, report};
+use proto::wire::worker::{Failed, Finished, Hello, Order, order, report};
 
 use crate::conformance;
 use crate::device::{self, DeviceError, Prober, Verdict, Wanted};
 use orders::{Bench, Ended};
+use reports::Reports;
 
 /// Number of the worker protocol.
 pub const PROTOCOL: u32 = 1;
@@ -75,7 +77,7 @@ pub fn serve(
     let probe = |number: usize| options.prober.as_ref().map_or(Verdict::Absent, |prober| prober.ask(number));
     let (choice, device) = device::open(options.device, &probe)?;
     let memory_bytes = device::memory_bytes(choice);
-    let mut reports = Reports { output };
+    let mut reports = Reports::new(output);
     reports.send(report::Report::Hello(Hello {
         protocol: PROTOCOL,
         numeric_class: conformance::numeric_class(&device).to_vec(),
@@ -90,7 +92,9 @@ pub fn serve(
     while let Ok(message) = received.recv() {
         match message? {
             order::Order::Stop(_) => bench.stop.store(false, Ordering::SeqCst),
-            order => answer(&bench, &order, &mut reports)?,
+            order @ (order::Order::Run(_) | order::Order::Evaluate(_) | order::Order::Export(_)) => {
+                answer(&bench, &order, &mut reports)?;
+            }
         }
     }
     Ok(())
@@ -120,17 +124,6 @@ fn sentence(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Reports on their way to the parent.
-struct Reports<W> {
-    output: W,
-}
-
-impl<W: Write> Reports<W> {
-    fn send(&mut self, report: report::Report) -> Result<(), FrameError> {
-        frame::write(&mut self.output, &Report { report: Some(report) }, WORKER_FRAME_BYTES_MAX)
-    }
 }
 
 type Message = Result<order::Order, FrameError>;

@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use jobs::trial::segment_steps;
 use jobs::{Recipe, Track};
 use training::corpus;
+use training::segment::{Outcome, run_segment};
 use training::state::{self, State};
 use training::step::Trainer;
-use training::trial::{Outcome, Trial, run_segment};
+use training::trial::Trial;
 
 const SEGMENTS: u32 = 8;
 
@@ -28,10 +29,11 @@ fn trial() -> Trial {
 
 fn run(trainer: &mut Trainer<'_>, trial: &Trial, segment: u32) -> (State, [u8; 32]) {
     let steps = segment_steps(trial.steps(), SEGMENTS, segment);
-    match run_segment(trainer, steps, &mut |_, _| ControlFlow::Continue(())) {
-        Outcome::Done { state, losses_hash } => (state, losses_hash),
-        other => panic!("segment {segment} ended as {other:?}"),
-    }
+    let outcome = run_segment(trainer, steps, &mut |_, _| ControlFlow::Continue(()));
+    let Outcome::Done { state, losses_hash } = outcome else {
+        panic!("segment {segment} ended as {outcome:?}");
+    };
+    (state, losses_hash)
 }
 
 #[test]

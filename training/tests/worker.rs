@@ -10,6 +10,7 @@ use proto::limits::WORKER_FRAME_BYTES_MAX;
 use proto::wire::worker::{
     BlockDone, Evaluate, Export, Failed, Finished, Order, Report, Run, StateDone, Stop, order, report,
 };
+use training::state::{self, State};
 use training::worker::{Options, ServeError, serve};
 
 struct Worker {
@@ -26,13 +27,11 @@ impl Worker {
         let options = Options { folder: folder.to_owned(), ..Options::default() };
         let served = std::thread::spawn(move || serve(input, output, options));
         let mut worker = Self { orders, reports, served };
-        match worker.next() {
-            report::Report::Hello(hello) => {
-                assert_eq!((hello.protocol, &hello.device[..]), (1, "cpu"));
-                assert_eq!(hello.numeric_class.len(), 32);
-            }
-            other => panic!("{other:?} before the greeting"),
-        }
+        let report::Report::Hello(hello) = worker.next() else {
+            panic!("something came before the greeting");
+        };
+        assert_eq!((hello.protocol, &hello.device[..]), (1, "cpu"));
+        assert_eq!(hello.numeric_class.len(), 32);
         worker
     }
 
@@ -64,9 +63,9 @@ impl Worker {
     fn states(&mut self, run: Run) -> Vec<StateDone> {
         let mut reports = self.ask(order::Order::Run(run));
         assert_eq!(reports.pop(), Some(report::Report::Finished(Finished { diverged: false })));
-        let state = |report| match report {
-            report::Report::State(state) => state,
-            other => panic!("{other:?} among states"),
+        let state = |report| {
+            let report::Report::State(state) = report else { panic!("{report:?} among states") };
+            state
         };
         reports.into_iter().map(state).collect()
     }
@@ -74,9 +73,9 @@ impl Worker {
     fn blocks(&mut self, evaluate: Evaluate) -> Vec<BlockDone> {
         let mut reports = self.ask(order::Order::Evaluate(evaluate));
         assert_eq!(reports.pop(), Some(report::Report::Finished(Finished { diverged: false })));
-        let block = |report| match report {
-            report::Report::Block(block) => block,
-            other => panic!("{other:?} among blocks"),
+        let block = |report| {
+            let report::Report::Block(block) = report else { panic!("{report:?} among blocks") };
+            block
         };
         reports.into_iter().map(block).collect()
     }
@@ -248,6 +247,22 @@ fn bad_orders_are_answered_by_a_sentence_and_the_worker_goes_on() {
 }
 
 #[test]
+fn a_run_whose_loss_is_no_number_ends_as_diverged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::start(folder.path());
+    let steps = jobs::gas::of(&recipe(), &track()).unwrap().steps;
+    let mut state = State::initial(&recipe(), &[4; 32]);
+    state.step = jobs::trial::segment_steps(steps, 4, 1).end;
+    state.weights.iter_mut().for_each(|weight| *weight *= 1e38);
+    let bytes = state.to_bytes(&recipe());
+    let state_file = format!("{}.state", state::hash(&bytes));
+    std::fs::write(folder.path().join(&state_file), bytes).unwrap();
+    let reports = worker.ask(order::Order::Run(Run { state_file, ..run(1, 3) }));
+    assert_eq!(reports, [report::Report::Finished(Finished { diverged: true })]);
+    worker.end();
+}
+
+#[test]
 fn a_stop_ends_the_run_in_progress_and_the_worker_stays_ready() {
     let folder = tempfile::tempdir().unwrap();
     let mut worker = Worker::start(folder.path());
@@ -256,11 +271,11 @@ fn a_stop_ends_the_run_in_progress_and_the_worker_stays_ready() {
     while !matches!(worker.next(), report::Report::Progress(_)) {}
     worker.send(order::Order::Stop(Stop {}));
     let reason = loop {
-        match worker.next() {
-            report::Report::Failed(Failed { reason }) => break reason,
-            report::Report::Progress(_) => {}
-            other => panic!("{other:?} after a stop"),
+        let report = worker.next();
+        if let report::Report::Failed(Failed { reason }) = report {
+            break reason;
         }
+        assert!(matches!(report, report::Report::Progress(_)), "{report:?} after a stop");
     };
     assert_eq!(reason, "stopped");
     assert_eq!(worker.states(run(0, 1)).len(), 2);

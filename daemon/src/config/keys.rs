@@ -306,5 +306,7 @@ mod tests {
         }
         assert!(page.starts_with("[node]\n# Folder of the node's key"), "{page}");
         page.parse::<toml::Table>().unwrap();
+        let readme = include_str!("../../README.md");
+        assert!(readme.contains(&page), "daemon/README.md shows another reference than this:\n{page}");
     }
 }

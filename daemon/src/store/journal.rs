@@ -16,29 +16,12 @@ use super::record::{self, FileKind, Header, Scan, Stretch, TailShape};
 use super::tail::Tail;
 use super::{Damage, StoreError, What};
 
-/// What a journal record holds; its payload is the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum JournalKind {
-    /// A receipt of the own chain.
-    Receipt = 1,
-    /// A share of a draw that this node gave as a founder.
-    Share = 2,
-    /// An anchor that this node signed as a founder.
-    Anchor = 3,
-    /// A step of an own trial.
-    Trial = 4,
-    /// A voucher given or taken.
-    Voucher = 5,
-}
+/// The kinds of journal records are numbered by the caller, from 1 to this. They are
+/// bounded because an unknown kind is one of the signs of damage.
+pub const JOURNAL_KIND_MAX: u8 = 15;
 
-impl JournalKind {
-    const ALL: [Self; 5] = [Self::Receipt, Self::Share, Self::Anchor, Self::Trial, Self::Voucher];
-
-    fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&kind| kind as u8 == byte)
-    }
-}
+/// One journal record: its kind and its payload, both the caller's.
+pub type JournalRecord = (u8, Vec<u8>);
 
 /// The journal's file within a state folder.
 pub(super) fn file(state: &Path) -> PathBuf {
@@ -53,12 +36,9 @@ pub(super) struct Journal {
     tail: Result<Tail, Damage>,
 }
 
-/// The records of a journal, in order.
-type Records = Vec<(JournalKind, Vec<u8>)>;
-
 /// Everything in a journal's bytes: the records, where it continues, the damage.
 struct Content {
-    records: Records,
+    records: Vec<JournalRecord>,
     end: usize,
     cut_off: Option<Damage>,
     damage: Option<Damage>,
@@ -78,12 +58,9 @@ fn read(path: &Path, bytes: &[u8]) -> Content {
         }
         Header::Damaged => content.damage = damage_at(0, record::HEADER_BYTES, What::Header),
     }
-    for stretch in Scan::new(bytes, 1..=JournalKind::ALL.len() as u8) {
+    for stretch in Scan::new(bytes, 1..=JOURNAL_KIND_MAX) {
         match stretch {
-            Stretch::Record { kind, payload, .. } => {
-                let kind = JournalKind::from_byte(kind).expect("the scan was told which kinds exist");
-                content.records.push((kind, payload.to_vec()));
-            }
+            Stretch::Record { kind, payload, .. } => content.records.push((kind, payload.to_vec())),
             Stretch::Hole { offset, end } => {
                 content.damage = content.damage.or_else(|| damage_at(offset, end, What::Record));
             }
@@ -117,7 +94,7 @@ impl Journal {
         path: &Path,
         swarm: &SwarmId,
         damage: &mut Vec<Damage>,
-    ) -> Result<(Self, Records), StoreError> {
+    ) -> Result<(Self, Vec<JournalRecord>), StoreError> {
         let fault = |source| StoreError::fault(path, source);
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -146,10 +123,10 @@ impl Journal {
     }
 
     /// Adds one record, durable on return. After an error the record is not there.
-    pub(super) fn append(&mut self, kind: JournalKind, payload: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, kind: u8, payload: &[u8]) -> Result<(), StoreError> {
         let tail = self.writable()?;
         let before = tail.length();
-        record::encode(kind as u8, payload, tail.buffer());
+        record::encode(kind, payload, tail.buffer());
         if let Err(source) = tail.commit() {
             tail.take_back(before);
             return Err(StoreError::fault(&self.path, source));

@@ -168,8 +168,10 @@ async fn the_seventeenth_unanswered_request_of_a_peer_is_refused() {
 async fn a_node_that_is_behind_ignores_gossip_and_refuses_requests() {
     let mut a = start(1, &[QUIC], &[]).await;
     let mut b = start(2, &[], &[a.found_at()]).await;
+    b.gossip("first").await;
+    assert_eq!(a.judge(Verdict::Accept).await.1, "first");
     b.expect_up(account(1)).await;
-    // Nobody takes the events of `a`; 256 of them wait.
+    // From here on nobody takes the events of `a`; 256 of them wait.
     for number in 0..300 {
         b.gossip(&format!("message {number}")).await;
     }
@@ -184,7 +186,6 @@ async fn a_node_that_is_behind_ignores_gossip_and_refuses_requests() {
     let NetEvent::Response { result, .. } = b.event().await else { panic!("an answer") };
     assert_eq!(result, Ok(busy()));
 
-    a.expect_up(account(2)).await;
     assert_eq!(a.judge(Verdict::Accept).await.1, "message 0");
     b.send(NetCommand::Request { to: account(1), token: 2, request: question() }).await;
     loop {

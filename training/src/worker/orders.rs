@@ -15,14 +15,15 @@ use proto::frame::FrameError;
 use proto::limits::SEGMENTS_MAX;
 use proto::wire::worker::{BlockDone, Evaluate, Export, Progress, Run, StateDone, order, report};
 
-use super::Reports;
 use super::files::{self, FileError};
+use super::reports::Reports;
 use crate::bpb::Evaluator;
 use crate::corpus::{self, CorpusError};
 use crate::export::{self, ExportError};
+use crate::segment::{Outcome, run_segment};
 use crate::state::{self, State};
 use crate::step::Trainer;
-use crate::trial::{Outcome, Trial, TrialError, run_segment};
+use crate::trial::{Trial, TrialError};
 
 /// Time between two reports of progress: a supervisor expects one a second.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
