@@ -1,7 +1,8 @@
-//! The daemon of swarmd.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod blobs;
+pub mod cli;
 pub mod config;
 pub mod dirs;
 pub mod identity;
@@ -10,4 +11,5 @@ pub mod net;
 pub mod node;
 pub mod runtime;
 pub mod store;
+pub mod try_swarm;
 pub mod worker;

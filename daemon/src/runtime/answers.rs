@@ -134,9 +134,10 @@ impl Runtime {
     /// Recomputes everything from the log, beside the loop.
     fn verify(&self, call: ApiCall) {
         let charter = Arc::clone(&self.signer.charter);
-        let folder = self.state_folder.clone();
+        // Read in the loop, so that no write is under way; checked beside it.
+        let found = tokio::task::block_in_place(|| store::inspect(&self.state_folder));
         tokio::task::spawn_blocking(move || {
-            let answer = verify(&folder, charter).map(ApiAnswer::Verify).map_err(|error| {
+            let answer = found.map(|found| ApiAnswer::Verify(verify(&found, charter))).map_err(|error| {
                 ApiError::new(ErrorKind::Refused, error.to_string()).with_hint(error.hint())
             });
             // The caller gave up: nobody reads the answer.
@@ -171,8 +172,7 @@ fn doing(snapshot: &Snapshot, claimed: u64) -> Doing {
 }
 
 /// Checks every record of a state folder's log: bytes, signatures, rules.
-fn verify(folder: &Path, charter: Arc<Charter>) -> Result<Verification, store::StoreError> {
-    let found = store::inspect(folder)?;
+fn verify(found: &store::Inspected, charter: Arc<Charter>) -> Verification {
     let mut ledger = Ledger::new(Arc::clone(&charter), Arc::new(Tracks::builtin()));
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut bad: Vec<BadRecord> = found
@@ -181,7 +181,7 @@ fn verify(folder: &Path, charter: Arc<Charter>) -> Result<Verification, store::S
         .map(|damage| BadRecord {
             file: name(&damage.file),
             offset: damage.offset,
-            reason: damage.what.to_string(),
+            reason: damage.to_string(),
         })
         .collect();
     let records = found.items.len() as u64;
@@ -202,12 +202,12 @@ fn verify(folder: &Path, charter: Arc<Charter>) -> Result<Verification, store::S
     let accounts: Vec<_> = ledger.accounts().collect();
     let receipts = accounts.iter().map(|account| ledger.chain(account).len() as u64).sum();
     bad.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
-    Ok(Verification {
+    Verification {
         ok: bad.is_empty(),
         records,
         receipts,
         accounts: accounts.len() as u64,
         digest: HEXLOWER.encode(&ledger.digest()),
         first_bad: bad.into_iter().next(),
-    })
+    }
 }

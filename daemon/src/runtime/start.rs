@@ -143,7 +143,7 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
     let charter = Arc::new(charter(&state, config.node.charter.as_deref())?);
     let (store, opened) = Store::open(&state, &charter.id)?;
     for damage in &opened.damage {
-        tracing::error!(file = %damage.file.display(), offset = damage.offset, what = %damage.what, "damage");
+        tracing::error!(%damage, "state folder damaged");
     }
     let identity = Identity::open(&state)?;
     let net = net::start(net_config(config, &charter, &identity)?).await?;
@@ -288,15 +288,9 @@ fn node(
 }
 
 fn worker_slot(config: &Config, state: &Path) -> Result<WorkerSlot, StartError> {
-    let program = match &config.worker.program {
-        Some(path) => path.clone(),
-        None => std::env::current_exe().map_err(StartError::Program)?,
-    };
-    let settings = worker::Settings {
-        threads: config.worker.threads,
-        device: config.worker.device.clone(),
-        ..worker::Settings::default()
-    };
+    let own = std::env::current_exe().map_err(StartError::Program)?;
+    let program = Program::configured(&config.worker, &own);
+    let settings = worker::Settings::configured(&config.worker);
     let is_wanted = config.donate.when == DonateWhen::Always;
-    Ok(WorkerSlot::new(Program::worker(&program), settings, state.join("worker"), is_wanted))
+    Ok(WorkerSlot::new(program, settings, state.join("worker"), is_wanted))
 }
