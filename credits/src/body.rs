@@ -263,6 +263,12 @@ impl Body {
         }
     }
 
+    /// Root of the leaves that a mint of a claim opens.
+    pub(crate) fn opened_root(&self) -> Option<[u8; 32]> {
+        let Self::Mint(Mint::Trial(mint)) = self else { return None };
+        Some(trace::root(&mint.leaves()))
+    }
+
     /// Reads a body and checks the bounds it shows by itself.
     pub(crate) fn from_wire(body: &wire::receipt::Body) -> Result<Self, Refusal> {
         Ok(match body {

@@ -207,17 +207,8 @@ impl Walk<'_> {
             release.settle() == Some(**id) || self.settle_counts(id, settle)
         };
         let paid = self.standing.set.uses(Use::Settle, &release.hold).iter().filter_map(|id| {
-            match &self.standing.set.entry(id)?.receipt.body {
-                Body::Settle(settle) if is_paid(&id, settle) => Some(settle.amount()),
-                Body::Settle(_)
-                | Body::Genesis(_)
-                | Body::Claim(_)
-                | Body::Attest(_)
-                | Body::Mint(_)
-                | Body::Vest(_)
-                | Body::Hold(_)
-                | Body::Release(_) => None,
-            }
+            let Body::Settle(settle) = &self.standing.set.entry(id)?.receipt.body else { return None };
+            is_paid(&id, settle).then(|| settle.amount())
         });
         stated.min(covered.saturating_sub(paid.max().unwrap_or(Ucr::ZERO)))
     }

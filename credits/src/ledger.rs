@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use proto::ids::{AccountId, DrawId, ReceiptId};
 
 use crate::anchor::Anchor;
-use crate::body::{Body, Mint};
+use crate::body::Body;
 use crate::charter::Charter;
 use crate::cover::Cover;
 use crate::draw::Draw;
@@ -23,7 +23,6 @@ use crate::sabotage::Sabotage;
 use crate::set::{Chain, Set, Use};
 use crate::standing::Standing;
 use crate::terms::{ClaimTerms, Terms};
-use crate::trace;
 
 /// Receipts outside the valid prefix that are kept of a forked account: others may
 /// name them; more are kept only when something waits for them.
@@ -262,17 +261,7 @@ impl Ledger {
             return Err(Refusal::WrongPlace);
         }
         Body::from_wire(&body.to_wire())?;
-        let opened_root = match &body {
-            Body::Mint(Mint::Trial(mint)) => Some(trace::root(&mint.leaves())),
-            Body::Mint(Mint::Fee(_))
-            | Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => None,
-        };
+        let opened_root = body.opened_root();
         let seq = head.map_or(1, |head| head.seq + 1);
         let prev = head.map(|head| head.id);
         let candidate = Candidate { account: *account, seq, prev, epoch, body: &body, opened_root };

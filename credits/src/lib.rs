@@ -2,6 +2,7 @@
 
 mod amount;
 mod anchor;
+mod audit;
 mod balance;
 mod body;
 mod charter;
@@ -29,6 +30,7 @@ pub mod vrf;
 
 pub use amount::{GAS_PER_UCR, Ucr, attest_fee, segment_price, trial_worth};
 pub use anchor::Anchor;
+pub use audit::{Audit, Money};
 pub use balance::BalanceView;
 pub use body::{
     Attest, BlockOpening, Body, Claim, FeeMint, Genesis, Hold, Mint, Release, ReleaseProof, Settle,

@@ -11,10 +11,10 @@ use proto::sign::{Domain, account_of};
 use proto::wire::receipt as wire;
 
 use crate::amount::Ucr;
-use crate::body::{Body, Mint};
+use crate::body::Body;
 use crate::charter::Charter;
 use crate::refusal::Refusal;
-use crate::{trace, votes, vrf};
+use crate::{votes, vrf};
 
 /// The only version of receipts so far.
 const VERSION: u32 = 1;
@@ -109,17 +109,7 @@ impl Receipt {
                 vesting: Ucr::new(header.vesting_after),
                 earned: Ucr::new(header.earned_after),
             },
-            opened_root: match &body {
-                Body::Mint(Mint::Trial(mint)) => Some(trace::root(&mint.leaves())),
-                Body::Genesis(_)
-                | Body::Claim(_)
-                | Body::Attest(_)
-                | Body::Mint(Mint::Fee(_))
-                | Body::Vest(_)
-                | Body::Hold(_)
-                | Body::Settle(_)
-                | Body::Release(_) => None,
-            },
+            opened_root: body.opened_root(),
             body,
             envelope,
         })

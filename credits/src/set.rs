@@ -185,16 +185,8 @@ impl Set {
         while let Some(prev) = entry.receipt.prev {
             entry = self.entries.get(&prev)?;
         }
-        match &entry.receipt.body {
-            Body::Genesis(genesis) => Some(genesis),
-            Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => None,
-        }
+        let Body::Genesis(genesis) = &entry.receipt.body else { return None };
+        Some(genesis)
     }
 
     /// Whether a receipt is in the valid prefix of its chain.
@@ -255,12 +247,20 @@ impl Set {
         chain.extras = OnceLock::new();
         chain.receipts += 1;
         let is_next = chain.valid.last().map(|last| last.id) == receipt.prev;
-        if is_next && (chain.fork.is_none() || self.ignores_forks) {
+        let is_forked = chain.fork.is_some() && !self.ignores_forks;
+        let is_sibling = chain.by_seq[at].len() > 1;
+        if is_next && !is_forked {
             chain.valid.push(receipt.clone());
         }
-        let may_fork =
-            chain.by_seq[at].len() > 1 || chain.fork.as_ref().is_some_and(|fork| fork.seq() == receipt.seq);
-        if may_fork { self.fold_fork(receipt.account, receipt.seq, &[], charter) } else { None }
+        let better = if is_sibling || is_forked {
+            self.fold_fork(receipt.account, receipt.seq, &[], charter)
+        } else {
+            None
+        };
+        if is_forked && better.is_none() {
+            self.settle_chain(&receipt.account, charter);
+        }
+        better
     }
 
     fn index(&mut self, receipt: &Receipt) {

@@ -40,16 +40,7 @@ impl Standing<'_> {
     /// Drawn attestations in valid prefixes that contradict a mint and were
     /// anchored before its window was past.
     pub(crate) fn refuters(&self, id: &ReceiptId, mint: &TrialMint) -> Vec<ReceiptId> {
-        let contradicts = |entry: &&Entry| match &entry.receipt.body {
-            Body::Attest(attest) => !confirms(entry, attest, mint),
-            Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => false,
-        };
+        let contradicts = |entry: &&Entry| matches!(&entry.receipt.body, Body::Attest(attest) if !confirms(entry, attest, mint));
         let valid = self.set.uses(Use::Attest, &mint.claim).iter().filter_map(|id| self.set.valid(id));
         let against: Vec<ReceiptId> = valid.filter(contradicts).map(|entry| entry.receipt.id).collect();
         if against.is_empty() {
@@ -88,17 +79,8 @@ impl Standing<'_> {
 
     /// The opening in a mint of a claim.
     pub(crate) fn trial(&self, id: &ReceiptId) -> Option<&TrialMint> {
-        match &self.set.entry(id)?.receipt.body {
-            Body::Mint(Mint::Trial(trial)) => Some(trial),
-            Body::Mint(Mint::Fee(_))
-            | Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => None,
-        }
+        let Body::Mint(Mint::Trial(trial)) = &self.set.entry(id)?.receipt.body else { return None };
+        Some(trial)
     }
 
     /// Whether a settle in a valid prefix counts: a frozen one does, another unless
@@ -113,15 +95,7 @@ impl Standing<'_> {
 
     /// Whether a release has this settle as its proof.
     pub(crate) fn release_names(&self, release: &ReceiptId, settle: &ReceiptId) -> bool {
-        self.set.entry(release).is_some_and(|entry| match &entry.receipt.body {
-            Body::Release(release) => release.settle() == Some(*settle),
-            Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_) => false,
-        })
+        let body = self.set.entry(release).map(|entry| &entry.receipt.body);
+        matches!(body, Some(Body::Release(release)) if release.settle() == Some(*settle))
     }
 }

@@ -61,9 +61,20 @@ impl Ledger {
     }
 
     /// What a peer with these heads lacks, up to a number of encoded bytes, and
+    /// whether that cut it short: [`Ledger::missing_from`] at turn 0.
+    pub fn missing(&self, theirs: &[wire::Head], bytes_max: usize) -> (Vec<Item>, bool) {
+        self.missing_from(theirs, bytes_max, 0)
+    }
+
+    /// What a peer with these heads lacks, up to a number of encoded bytes, and
     /// whether that cut it short. Heads that are not well-formed are ignored; a list
     /// as long as a request may be says nothing about accounts after its last.
-    pub fn missing(&self, theirs: &[wire::Head], bytes_max: usize) -> (Vec<Item>, bool) {
+    ///
+    /// Receipts come first, each after what it names. Of what is known beside the
+    /// valid prefix of an account a head shows only that it differs, so that much of
+    /// it may be known already: it is sent from another place at every `turn`, so
+    /// that a short answer does not repeat itself for ever.
+    pub fn missing_from(&self, theirs: &[wire::Head], bytes_max: usize, turn: u64) -> (Vec<Item>, bool) {
         let heads: BTreeMap<AccountId, &wire::Head> = theirs
             .iter()
             .filter_map(|head| Some((AccountId::try_from(&head.account[..]).ok()?, head)))
@@ -76,8 +87,17 @@ impl Ledger {
             .filter(|account| last.is_none_or(|last| **account <= last))
             .map(|account| (*account, self.lack(account, heads.get(account).copied())))
             .collect();
-        let is_lacking = |item: &&Item| self.is_lacking(item, &lacks);
-        take_bytes(self.set.log().iter().filter(is_lacking), bytes_max)
+        let lacking = self.set.log().iter().filter(|item| self.is_lacking(item, &lacks));
+        let is_valid =
+            |item: &&Item| matches!(item, Item::Receipt(receipt) if self.set.is_valid(&receipt.id));
+        let (receipts, mut extras): (Vec<&Item>, Vec<&Item>) = lacking.partition(is_valid);
+        let ahead = usize::try_from(turn % (extras.len() as u64).max(1)).unwrap_or(0);
+        extras.rotate_left(ahead);
+        let named = receipts.iter().flat_map(|receipt| {
+            let names = self.named_by(receipt).into_iter();
+            names.filter(|item| self.is_lacking(item, &lacks)).chain([(*receipt).clone()])
+        });
+        take_bytes(named.chain(extras.into_iter().cloned()), bytes_max)
     }
 
     fn lack(&self, account: &AccountId, theirs: Option<&wire::Head>) -> Lack {
@@ -119,7 +139,7 @@ impl Ledger {
             wanted.insert(item.key());
         }
         let is_wanted = |item: &&Item| wanted.contains(&item.key());
-        take_bytes(self.set.log().iter().filter(is_wanted), bytes_max)
+        take_bytes(self.set.log().iter().filter(is_wanted).cloned(), bytes_max)
     }
 
     /// The item preceded by what it names itself (and by the Genesis, for the first
@@ -166,15 +186,15 @@ fn bytes_of(item: &Item) -> usize {
     item.to_wire().encoded_len() + ITEM_FRAMING_BYTES
 }
 
-/// Items from the front as long as they fit.
-fn take_bytes<'a>(items: impl Iterator<Item = &'a Item>, bytes_max: usize) -> (Vec<Item>, bool) {
-    let (mut taken, mut bytes) = (Vec::new(), 0);
-    for item in items {
-        bytes += bytes_of(item);
+/// Items from the front, each once, as long as they fit.
+fn take_bytes(items: impl Iterator<Item = Item>, bytes_max: usize) -> (Vec<Item>, bool) {
+    let (mut taken, mut seen, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
+    for item in items.filter(|item| seen.insert(item.key())) {
+        bytes += bytes_of(&item);
         if bytes > bytes_max {
             return (taken, true);
         }
-        taken.push(item.clone());
+        taken.push(item);
     }
     (taken, false)
 }

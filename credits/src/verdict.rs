@@ -71,15 +71,9 @@ impl Ledger {
         }
         let attests = self.set.uses(Use::Attest, claim).iter().filter_map(|id| self.set.valid(id));
         let ballots: Vec<(DrawId, bool, u32)> = attests
-            .filter_map(|entry| match &entry.receipt.body {
-                Body::Attest(attest) => Some((attest.draw, attest.digest.is_some(), entry.facts.votes)),
-                Body::Genesis(_)
-                | Body::Claim(_)
-                | Body::Mint(_)
-                | Body::Vest(_)
-                | Body::Hold(_)
-                | Body::Settle(_)
-                | Body::Release(_) => None,
+            .filter_map(|entry| {
+                let Body::Attest(attest) = &entry.receipt.body else { return None };
+                Some((attest.draw, attest.digest.is_some(), entry.facts.votes))
             })
             .collect();
         let of = |draw: &DrawId| {

@@ -7,5 +7,6 @@ pub mod dirs;
 pub mod identity;
 pub mod logging;
 pub mod net;
+pub mod node;
 pub mod store;
 pub mod worker;

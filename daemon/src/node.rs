@@ -39,13 +39,13 @@ pub use earn::NotEarning;
 pub use view::Snapshot;
 
 /// Who this node is.
-pub struct Identity {
+pub struct Keys {
     signing: SigningKey,
     vrf: VrfKey,
     account: AccountId,
 }
 
-impl Identity {
+impl Keys {
     /// Everything follows from the 32-byte seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let signing = SigningKey::from_bytes(seed);
@@ -105,7 +105,7 @@ pub enum Defect {
 /// The state of one node. See the module's description.
 pub struct Node {
     charter: Arc<Charter>,
-    identity: Identity,
+    keys: Keys,
     settings: Settings,
     ledger: Ledger,
     now_ms: u64,
@@ -128,7 +128,7 @@ impl Node {
     pub fn new(
         charter: Arc<Charter>,
         terms: Arc<dyn ClaimTerms>,
-        identity: Identity,
+        keys: Keys,
         settings: Settings,
         kept: Kept,
         now_ms: u64,
@@ -148,7 +148,7 @@ impl Node {
             money: money::Money::default(),
             effects: Vec::new(),
             charter,
-            identity,
+            keys,
             settings,
             ledger,
             now_ms,
@@ -192,7 +192,7 @@ impl Node {
 
     /// The own account.
     pub fn account(&self) -> AccountId {
-        self.identity.account
+        self.keys.account
     }
 
     fn epoch(&self) -> u64 {

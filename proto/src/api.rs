@@ -17,8 +17,8 @@ pub use ledger::{
     ReceiptKind, ReceiptView, RunEvidence, UnmintedClaim, Verification,
 };
 pub use node::{
-    Doing, Frontier, FrontierLineage, FrontierParent, FrontierRow, Peer, Peers, Signing, Status, Swarm, SwarmFounder, SwarmName, SwarmRules,
-    SwarmTrack, Trials,
+    Doing, Frontier, FrontierLineage, FrontierParent, FrontierRow, Peer, Peers, Signing, Status, Swarm,
+    SwarmFounder, SwarmName, SwarmRules, SwarmTrack, Trials,
 };
 pub use request::{ApiRequest, IdPrefix, Method, NameError, ReceiptName};
 

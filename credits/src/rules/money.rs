@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proto::ids::ReceiptId;
+
 use crate::body::{Hold, Release, Settle, Vest, VestEntry};
 
 use super::{Body, Candidate, Entry, Facts, Judge, Mint, Move, Refusal, ReleaseProof, Sabotage, Ucr, Use};
@@ -109,29 +111,15 @@ impl Judge<'_> {
     }
 
     /// What the named settle collected of the hold.
-    fn settled(&self, release: &Release, id: &proto::ids::ReceiptId) -> Result<Ucr, Refusal> {
+    fn settled(&self, release: &Release, id: &ReceiptId) -> Result<Ucr, Refusal> {
         let entry = self.set.entry(id).ok_or(Refusal::WrongName)?;
-        match &entry.receipt.body {
-            Body::Settle(settle) if settle.hold == release.hold => Ok(settle.amount()),
-            Body::Settle(_)
-            | Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Release(_) => Err(Refusal::WrongName),
-        }
+        let Body::Settle(settle) = &entry.receipt.body else { return Err(Refusal::WrongName) };
+        if settle.hold == release.hold { Ok(settle.amount()) } else { Err(Refusal::WrongName) }
     }
 
     /// Epochs never decrease along a chain, so a receipt of the payee beyond the
     /// expiry with no settle below it proves that none can follow.
-    fn require_expired(
-        &self,
-        release: &Release,
-        hold: &Hold,
-        id: &proto::ids::ReceiptId,
-    ) -> Result<(), Refusal> {
+    fn require_expired(&self, release: &Release, hold: &Hold, id: &ReceiptId) -> Result<(), Refusal> {
         let beyond = &self.set.entry(id).ok_or(Refusal::WrongName)?.receipt;
         if beyond.account != hold.payee {
             return Err(Refusal::WrongName);
@@ -144,17 +132,9 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn named_hold(&self, id: &proto::ids::ReceiptId) -> Result<(&Entry, &Hold), Refusal> {
+    fn named_hold(&self, id: &ReceiptId) -> Result<(&Entry, &Hold), Refusal> {
         let entry = self.set.entry(id).ok_or(Refusal::WrongName)?;
-        match &entry.receipt.body {
-            Body::Hold(hold) => Ok((entry, hold)),
-            Body::Genesis(_)
-            | Body::Claim(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Settle(_)
-            | Body::Release(_) => Err(Refusal::WrongName),
-        }
+        let Body::Hold(hold) = &entry.receipt.body else { return Err(Refusal::WrongName) };
+        Ok((entry, hold))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proto::ids::ReceiptId;
+
 use crate::amount::{Ucr, attest_fee};
 use crate::body::{FeeMint, TrialMint};
 
@@ -30,17 +32,9 @@ impl Judge<'_> {
             let claims = self.set.chains.get(&receipt.account).into_iter().flat_map(|chain| &chain.claims);
             claims.filter_map(|id| self.set.entry(id))
         };
-        let is_same = |entry: &&Entry| match &entry.receipt.body {
-            Body::Claim(other) => {
-                (other.nonce, other.track, &other.recipe) == (claim.nonce, claim.track, &claim.recipe)
-            }
-            Body::Genesis(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => false,
+        let is_same = |entry: &&Entry| {
+            let trial = (claim.nonce, claim.track, &claim.recipe);
+            matches!(&entry.receipt.body, Body::Claim(other) if (other.nonce, other.track, &other.recipe) == trial)
         };
         if earlier().filter(is_same).any(|entry| self.own(receipt, &entry.receipt.id).is_some()) {
             return Err(Refusal::ClaimRepeated);
@@ -160,18 +154,10 @@ impl Judge<'_> {
         Ok((Move::Earn(amount), Facts { amount, ..Facts::default() }))
     }
 
-    fn named_claim(&self, id: &proto::ids::ReceiptId) -> Result<(&Entry, &Claim), Refusal> {
+    fn named_claim(&self, id: &ReceiptId) -> Result<(&Entry, &Claim), Refusal> {
         let entry = self.set.entry(id).ok_or(Refusal::WrongName)?;
-        match &entry.receipt.body {
-            Body::Claim(claim) => Ok((entry, claim)),
-            Body::Genesis(_)
-            | Body::Attest(_)
-            | Body::Mint(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => Err(Refusal::WrongName),
-        }
+        let Body::Claim(claim) = &entry.receipt.body else { return Err(Refusal::WrongName) };
+        Ok((entry, claim))
     }
 
     /// The attestations that a mint names: of its claim and draw, one per account.
@@ -179,19 +165,11 @@ impl Judge<'_> {
         let mut attests = Vec::new();
         for id in &mint.attests {
             let entry = self.set.entry(id).ok_or(Refusal::WrongName)?;
-            match &entry.receipt.body {
-                Body::Attest(attest) if (attest.claim, attest.draw) == (mint.claim, mint.draw) => {
-                    attests.push((entry, attest));
-                }
-                Body::Attest(_)
-                | Body::Genesis(_)
-                | Body::Claim(_)
-                | Body::Mint(_)
-                | Body::Vest(_)
-                | Body::Hold(_)
-                | Body::Settle(_)
-                | Body::Release(_) => return Err(Refusal::WrongName),
+            let Body::Attest(attest) = &entry.receipt.body else { return Err(Refusal::WrongName) };
+            if (attest.claim, attest.draw) != (mint.claim, mint.draw) {
+                return Err(Refusal::WrongName);
             }
+            attests.push((entry, attest));
         }
         let accounts: BTreeSet<_> = attests.iter().map(|(entry, _)| entry.receipt.account).collect();
         if accounts.len() != attests.len() {

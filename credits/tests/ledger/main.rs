@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cover;
+mod history;
+mod properties;
 mod world;

@@ -6,8 +6,8 @@ use credits::votes::vote_input;
 use credits::vrf::VrfKey;
 use credits::{
     Anchor, Attest, BlockOpening, Body, Charter, Claim, ClaimTerms, Delays, Draw, DrawShare, FeeMint,
-    Founder, Genesis, Hold, Item, Ledger, Mint, Receipt, Refusal, Release, ReleaseProof, Rules, Settle,
-    Terms, TermsFault, TrialMint, Ucr, Verdict, Vest, VestEntry, Voting, Voucher, trace, trial_worth,
+    Founder, Genesis, Hold, Item, Ledger, Mint, Receipt, Refusal, Release, ReleaseProof, Rules, Sabotage,
+    Settle, Terms, TermsFault, TrialMint, Ucr, Verdict, Vest, VestEntry, Voting, Voucher, trace, trial_worth,
 };
 use ed25519_dalek::SigningKey;
 use proto::ids::{AccountId, BlobHash, JobId, NumericClass, ReceiptId, TrackId};
@@ -142,10 +142,20 @@ impl World {
     }
 
     pub(crate) fn empty(founders: usize, keys: usize, threshold: u32, confirmations: u32) -> Self {
+        Self::sabotaged(founders, keys, threshold, confirmations, Sabotage::None)
+    }
+
+    pub(crate) fn sabotaged(
+        founders: usize,
+        keys: usize,
+        threshold: u32,
+        confirmations: u32,
+        sabotage: Sabotage,
+    ) -> Self {
         let keys: Vec<Key> = (0..keys).map(|seed| Key::new(u8::try_from(seed).unwrap() + 1)).collect();
         let file = rules(&keys[..founders], threshold, confirmations).sign(&keys[0].signing).unwrap();
         let charter = Arc::new(Charter::from_bytes(&file).unwrap());
-        let ledger = Ledger::new(charter.clone(), Arc::new(FlatTerms));
+        let ledger = Ledger::sabotaged(charter.clone(), Arc::new(FlatTerms), sabotage);
         Self { charter, keys, founders, ledger, items: Vec::new(), epoch: 0 }
     }
 
@@ -281,7 +291,12 @@ impl World {
         earned
     }
 
-    pub(crate) fn fee(&mut self, key: usize, attest: ReceiptId, mint: ReceiptId) -> Result<ReceiptId, Refusal> {
+    pub(crate) fn fee(
+        &mut self,
+        key: usize,
+        attest: ReceiptId,
+        mint: ReceiptId,
+    ) -> Result<ReceiptId, Refusal> {
         self.sign(key, Body::Mint(Mint::Fee(FeeMint { attest, mint })))
     }
 
@@ -353,16 +368,24 @@ impl World {
         self.sign(payer, Body::Release(Release { hold, proof }))
     }
 
-    /// A second receipt for the position of an existing one.
-    pub(crate) fn sibling(&self, key: usize, seq: u64, body: Body) -> Receipt {
+    /// Receipts for positions from `seq` on of a chain that has some there already.
+    pub(crate) fn branch(&self, key: usize, seq: u64, bodies: &[Body]) -> Vec<Receipt> {
+        let account = self.account(key);
         let is_before = |item: &&Item| match item {
-            Item::Receipt(receipt) => receipt.account != self.account(key) || receipt.seq < seq,
-            Item::Fork(fork) => fork.account() != self.account(key),
+            Item::Receipt(receipt) => receipt.account != account || receipt.seq < seq,
+            Item::Fork(fork) => fork.account() != account,
             Item::Draw(_) | Item::Anchor(_) => true,
         };
-        let ledger = self.replay(self.items.iter().filter(is_before));
-        let draft = ledger.draft(&self.account(key), self.epoch, body).unwrap();
-        draft.sign(&self.keys[key].signing)
+        let mut ledger = self.replay(self.items.iter().filter(is_before));
+        let mut branch = Vec::new();
+        for body in bodies {
+            if let Ok(draft) = ledger.draft(&account, self.epoch, body.clone()) {
+                let receipt = draft.sign(&self.keys[key].signing);
+                ledger.apply(receipt.clone().into(), at(self.epoch));
+                branch.push(receipt);
+            }
+        }
+        branch
     }
 }
 

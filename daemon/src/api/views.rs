@@ -39,21 +39,21 @@ impl View<'_> {
     /// status, verification, peers and the swarm.
     pub fn answer(&self, request: &ApiRequest) -> Option<Result<ApiAnswer, ApiError>> {
         Some(match request {
-            ApiRequest::Balance { account } => {
-                self.named_account(account.as_ref()).map(|account| ApiAnswer::Balance(Box::new(self.balance(&account))))
-            }
+            ApiRequest::Balance { account } => self
+                .named_account(account.as_ref())
+                .map(|account| ApiAnswer::Balance(Box::new(self.balance(&account)))),
             ApiRequest::History { account, kind, limit } => self
                 .named_account(account.as_ref())
                 .map(|account| ApiAnswer::History(self.history(&account, *kind, *limit))),
             ApiRequest::Export { account, from_seq } => self
                 .named_account(account.as_ref())
                 .map(|account| ApiAnswer::Export(self.export(&account, *from_seq))),
-            ApiRequest::Explain { receipt } => self
-                .named_receipt(receipt)
-                .map(|receipt| ApiAnswer::Explain(Box::new(self.explain(receipt)))),
-            ApiRequest::Receipt { receipt } => self
-                .named_receipt(receipt)
-                .map(|receipt| ApiAnswer::Receipt(Box::new(fields::view(receipt)))),
+            ApiRequest::Explain { receipt } => {
+                self.named_receipt(receipt).map(|receipt| ApiAnswer::Explain(Box::new(self.explain(receipt))))
+            }
+            ApiRequest::Receipt { receipt } => {
+                self.named_receipt(receipt).map(|receipt| ApiAnswer::Receipt(Box::new(fields::view(receipt))))
+            }
             ApiRequest::Frontier => Ok(ApiAnswer::Frontier(self.frontier())),
             ApiRequest::Status | ApiRequest::Verify | ApiRequest::Peers | ApiRequest::Swarm => return None,
         })
@@ -67,8 +67,13 @@ impl View<'_> {
         match (found.next(), found.next()) {
             (Some(account), None) => Ok(account),
             (Some(_), Some(_)) => Err(ambiguous("accounts", prefix)),
-            (None, _) => Err(ApiError::new(ErrorKind::NotFound, format!("no account known here starts with {prefix}"))
-                .with_hint("it may not have earned anything yet, or be in another swarm: see `swarmctl swarm show`")),
+            (None, _) => Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("no account known here starts with {prefix}"),
+            )
+            .with_hint(
+                "it may not have earned anything yet, or be in another swarm: see `swarmctl swarm show`",
+            )),
         }
     }
 
@@ -79,7 +84,8 @@ impl View<'_> {
             ReceiptName::Last => {
                 let message = "this node has signed no receipt yet";
                 return self.ledger.chain(&self.account).last().ok_or_else(|| {
-                    ApiError::new(ErrorKind::NotFound, message).with_hint("its first comes with its first trial or check")
+                    ApiError::new(ErrorKind::NotFound, message)
+                        .with_hint("its first comes with its first trial or check")
                 });
             }
             ReceiptName::Id(prefix) => prefix,
@@ -95,8 +101,10 @@ impl View<'_> {
         match (found.next(), found.next()) {
             (Some(receipt), None) => Ok(receipt),
             (Some(_), Some(_)) => Err(ambiguous("receipts", prefix)),
-            (None, _) => Err(ApiError::new(ErrorKind::NotFound, format!("no receipt known here starts with {prefix}"))
-                .with_hint("`swarmctl ledger history` lists this node's own")),
+            (None, _) => {
+                Err(ApiError::new(ErrorKind::NotFound, format!("no receipt known here starts with {prefix}"))
+                    .with_hint("`swarmctl ledger history` lists this node's own"))
+            }
         }
     }
 
@@ -129,7 +137,11 @@ impl View<'_> {
         let figure = |amount: Ucr, change: fn(&Changes) -> i64, is_part: &dyn Fn(&Receipt) -> bool| {
             let parts = chain.iter().rev().filter(|receipt| is_part(receipt)).filter_map(|receipt| {
                 let change_ucr = change(&self.changes(receipt));
-                (change_ucr != 0).then_some(Part { receipt: receipt.id, kind: kind_of(&receipt.body), change_ucr })
+                (change_ucr != 0).then_some(Part {
+                    receipt: receipt.id,
+                    kind: kind_of(&receipt.body),
+                    change_ucr,
+                })
             });
             let parts: Vec<Part> = parts.collect();
             Figure {
@@ -241,7 +253,8 @@ impl View<'_> {
 }
 
 fn ambiguous(what: &str, prefix: &IdPrefix) -> ApiError {
-    ApiError::new(ErrorKind::Usage, format!("several {what} start with {prefix}")).with_hint("give more of its digits")
+    ApiError::new(ErrorKind::Usage, format!("several {what} start with {prefix}"))
+        .with_hint("give more of its digits")
 }
 
 /// `a − b`; an amount beyond `i64` is more than all work there is, and shown as its end.
@@ -304,3 +317,6 @@ fn released_by(body: &Body) -> Option<ReceiptId> {
         | Body::Settle(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

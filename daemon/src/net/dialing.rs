@@ -149,7 +149,7 @@ mod tests {
         book.add(at(PEER, 2), Origin::Wanted, now);
         assert_eq!(ports(&book, now), [1, 2]);
         book.started(&PEER, now);
-        assert_eq!(ports(&book, now + Duration::from_secs(59)), []);
+        assert_eq!(ports(&book, now + Duration::from_secs(59)), [0_u16; 0]);
         book.add(at(PEER, 2), Origin::Wanted, now);
         assert_eq!(ports(&book, now), [1, 2]);
     }
@@ -162,7 +162,7 @@ mod tests {
         for longest in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
             book.failed(&PEER, now);
             let (half, whole) = (Duration::from_secs_f64(longest / 2.0), Duration::from_secs_f64(longest));
-            assert_eq!(ports(&book, now + half - Duration::from_millis(1)), [], "{longest}");
+            assert_eq!(ports(&book, now + half - Duration::from_millis(1)), [0_u16; 0], "{longest}");
             assert_eq!(ports(&book, now + whole), [1], "{longest}");
         }
         book.lost(&PEER, now);

@@ -64,7 +64,7 @@ impl OwnChain {
 impl Node {
     /// Whether the node signs now.
     pub fn signing(&self) -> Signing {
-        if self.ledger.is_forked(&self.identity.account) {
+        if self.ledger.is_forked(&self.keys.account) {
             return Signing::Forked;
         }
         if let Err(reason) = &self.chain.disk {
@@ -98,9 +98,9 @@ impl Node {
         if signing != Signing::Open {
             return Err(LocalRefusal::NotSigning(signing.to_string()));
         }
-        if self.ledger.head(&self.identity.account).is_none() {
+        if self.ledger.head(&self.keys.account).is_none() {
             self.sign_next(Body::Genesis(Genesis {
-                vrf_key: self.identity.vrf.public(),
+                vrf_key: self.keys.vrf.public(),
                 numeric_class: self.worker.class().unwrap_or(NO_CLASS),
                 payout: None,
                 next_key_digest: None,
@@ -113,9 +113,9 @@ impl Node {
     }
 
     fn sign_next(&mut self, body: Body) -> Result<Item, LocalRefusal> {
-        let account = self.identity.account;
+        let account = self.keys.account;
         let epoch = self.ledger.head(&account).map_or(0, |head| head.epoch).max(self.epoch());
-        let receipt = self.ledger.draft(&account, epoch, body)?.sign(&self.identity.signing);
+        let receipt = self.ledger.draft(&account, epoch, body)?.sign(&self.keys.signing);
         let item = Item::Receipt(Arc::new(receipt));
         if self.settings.defect != Defect::NoJournal {
             self.journal(JournalKind::Receipt, encode_item(&item));

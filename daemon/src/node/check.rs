@@ -164,7 +164,7 @@ impl Node {
             segments: body.segments,
             blocks: track.eval_blocks,
         };
-        let duty = ballot.duty(&self.charter, &self.identity.account, &proof.output, 0, self.epoch())?;
+        let duty = ballot.duty(&self.charter, &self.keys.account, &proof.output, 0, self.epoch())?;
         Some(Check {
             claimant: receipt.account,
             draw: draw.id,
@@ -183,7 +183,7 @@ impl Node {
     fn vote_proof(&self, claim: &ReceiptId, draw: &Draw) -> VrfProof {
         let input = vote_input(claim, 0, &draw.output);
         let nonce = blake3::hash(&[&self.settings.choices[..], &input].concat());
-        self.identity.vrf.prove(&input, *nonce.as_bytes())
+        self.keys.vrf.prove(&input, *nonce.as_bytes())
     }
 
     pub(super) fn checks_tick(&mut self) {
@@ -292,7 +292,7 @@ impl Node {
     fn attest(&mut self, claim: ReceiptId) {
         let Some(Some(check)) = self.checks.duties.get(&claim) else { return };
         let (segment, block, draw_id) = (check.segment, check.block, check.draw);
-        let digest = check.digest(&self.identity.account);
+        let digest = check.digest(&self.keys.account);
         let states: Vec<BlobHash> = check.states();
         let draws = self.ledger.draws_of(&claim);
         let Some(draw) = draws.iter().find(|draw| draw.id == draw_id) else { return };
@@ -304,7 +304,7 @@ impl Node {
             segment,
             block,
             digest,
-            vrf_key: self.identity.vrf.public(),
+            vrf_key: self.keys.vrf.public(),
             proof: self.vote_proof(&claim, draw),
         };
         // Refused only if the claim was closed in the meantime; then no word is needed.

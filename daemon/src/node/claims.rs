@@ -86,7 +86,7 @@ impl OwnClaims {
 impl Node {
     pub(super) fn receipt_applied(&mut self, receipt: &Receipt) {
         match &receipt.body {
-            Body::Mint(mint) if receipt.account == self.identity.account => self.claims.minted(mint),
+            Body::Mint(mint) if receipt.account == self.keys.account => self.claims.minted(mint),
             Body::Settle(settle) => self.settle_came(settle.hold),
             Body::Hold(hold) => self.hold_came(receipt.id, hold),
             Body::Genesis(_)
@@ -114,7 +114,7 @@ impl Node {
             own.draw = Some(draw.id);
             return;
         }
-        let quorum = self.charter.quorum_for(&self.identity.account);
+        let quorum = self.charter.quorum_for(&self.keys.account);
         if own.shares.len() >= quorum {
             let shares = own.shares.values().take(quorum).cloned().collect();
             match Draw::assemble(claim, shares) {
@@ -142,7 +142,7 @@ impl Node {
         let items = self.ledger.with_names(&Item::Receipt(receipt));
         for founder in self.serving_founders() {
             let known = self.claims.0.get(&claim).is_some_and(|own| own.shares.contains_key(&founder));
-            if founder == self.identity.account {
+            if founder == self.keys.account {
                 if let Answer::Share(share) = self.share_asked(claim, Vec::new()) {
                     self.share_came(claim, founder, &share);
                 }
@@ -165,7 +165,7 @@ impl Node {
 
     /// Founders who may serve this account.
     pub(super) fn serving_founders(&self) -> Vec<AccountId> {
-        let own = self.identity.account;
+        let own = self.keys.account;
         let founders = self.charter.rules.founders.iter().map(|founder| founder.account);
         founders.filter(|founder| self.charter.serves(founder, &own)).collect()
     }
@@ -175,7 +175,7 @@ impl Node {
         if self.signing() != Signing::Open {
             return;
         }
-        let account = self.identity.account;
+        let account = self.keys.account;
         let Some(own) = self.claims.0.get_mut(&claim) else { return };
         let Some(draw) = own.draw else { return };
         let attests = self.ledger.attests_of(&claim);

@@ -189,7 +189,7 @@ impl Node {
     fn trial_bytes(&self) -> Option<TrialBytes> {
         let running = self.earn.running.as_ref()?;
         let track = running.track.id();
-        let seed = trial::seed(&track, &running.recipe.id(), &self.identity.account, running.nonce);
+        let seed = trial::seed(&track, &running.recipe.id(), &self.keys.account, running.nonce);
         Some(TrialBytes {
             recipe: running.recipe.to_bytes(),
             track: running.track.to_bytes(),
@@ -224,7 +224,7 @@ impl Node {
     fn known_recipes(&self, track: &Track) -> BTreeSet<RecipeId> {
         let claimed = self.ledger.claims().filter_map(|claim| self.recipe_of(claim));
         let mut known: BTreeSet<RecipeId> = claimed.map(|recipe| recipe.id()).collect();
-        if self.charter.rules.founders[0].account != self.identity.account {
+        if self.charter.rules.founders[0].account != self.keys.account {
             known.insert(track.baseline.id());
         }
         known

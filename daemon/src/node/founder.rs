@@ -50,7 +50,7 @@ impl Node {
         };
         let in_chain = self.ledger.chain(&receipt.account).iter().any(|own| own.id == claim);
         let is_claim = matches!(receipt.body, Body::Claim(_));
-        if !in_chain || !is_claim || !self.charter.serves(&self.identity.account, &receipt.account) {
+        if !in_chain || !is_claim || !self.charter.serves(&self.keys.account, &receipt.account) {
             return Answer::Refused(Reason::NotAllowed);
         }
         let epoch = self.epoch();
@@ -62,8 +62,8 @@ impl Node {
             &self.charter,
             &claim,
             epoch.max(receipt.epoch),
-            &self.identity.signing,
-            &self.identity.vrf,
+            &self.keys.signing,
+            &self.keys.vrf,
             nonce,
         )
         .to_wire();
@@ -81,7 +81,7 @@ impl Node {
         items: Vec<Item>,
     ) -> Answer {
         self.ingest(items);
-        if !self.charter.serves(&self.identity.account, &from) || self.ledger.is_forked(&from) {
+        if !self.charter.serves(&self.keys.account, &from) || self.ledger.is_forked(&from) {
             return Answer::Refused(Reason::NotAllowed);
         }
         let chain = self.ledger.chain(&from);
@@ -97,12 +97,12 @@ impl Node {
             return Answer::Refused(Reason::NotAllowed);
         }
         let epoch = self.epoch().max(receipt.epoch);
-        let mut listed = self.ledger.listable(&from, &self.identity.account, epoch);
+        let mut listed = self.ledger.listable(&from, &self.keys.account, epoch);
         listed.truncate(proto::limits::ANCHOR_LISTED_MAX);
         if let Some(last) = last.filter(|last| last.seq == seq && listed.is_empty()) {
             return Answer::Anchor(last);
         }
-        let anchor = Anchor::sign(&self.charter, (from, seq, id), epoch, listed, &self.identity.signing);
+        let anchor = Anchor::sign(&self.charter, (from, seq, id), epoch, listed, &self.keys.signing);
         let anchor = Arc::new(anchor);
         self.journal(JournalKind::Anchor, encode_item(&Item::Anchor(Arc::clone(&anchor))));
         self.founder.anchors.insert(from, Arc::clone(&anchor));

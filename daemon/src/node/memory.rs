@@ -25,7 +25,7 @@ impl Node {
             // A record that does not decode is another version's; see `Node::new`.
             let _ = self.recall(kind, &bytes);
         }
-        let own: Vec<_> = self.ledger.chain(&self.identity.account).to_vec();
+        let own: Vec<_> = self.ledger.chain(&self.keys.account).to_vec();
         own.iter().for_each(|receipt| self.recall_own(receipt));
         self.recall_holds();
         self.recall_duties();

@@ -79,7 +79,7 @@ impl Node {
     fn fees_due(&self) -> Vec<FeeMint> {
         let epoch = self.epoch();
         let mut open = BTreeMap::new();
-        for receipt in self.ledger.chain(&self.identity.account) {
+        for receipt in self.ledger.chain(&self.keys.account) {
             match &receipt.body {
                 Body::Attest(attest) => _ = open.insert(receipt.id, attest.claim),
                 Body::Mint(Mint::Fee(fee)) => _ = open.remove(&fee.attest),
@@ -109,7 +109,7 @@ impl Node {
         if self.signing() != Signing::Open {
             return;
         }
-        let account = self.identity.account;
+        let account = self.keys.account;
         let due = self.ledger.vestable(&account, self.epoch());
         if due.is_empty() {
             return;
@@ -126,7 +126,7 @@ impl Node {
     /// Asks the founders for anchors while the own head is not final, or while there
     /// are entries that they may freeze and have not.
     fn anchors_tick(&mut self) {
-        let account = self.identity.account;
+        let account = self.keys.account;
         let Some(head) = self.ledger.head(&account) else { return };
         let founders = self.serving_founders();
         let epoch = self.epoch();
@@ -150,7 +150,7 @@ impl Node {
     }
 
     fn anchor_self(&mut self, seq: u64, id: ReceiptId) {
-        let account = self.identity.account;
+        let account = self.keys.account;
         if let super::message::Answer::Anchor(anchor) = self.anchor_asked(account, seq, id, Vec::new()) {
             self.anchor_came(anchor);
         }
@@ -160,7 +160,7 @@ impl Node {
     pub(super) fn anchor_came(&mut self, anchor: Arc<Anchor>) {
         let item = Item::Anchor(anchor);
         let is_new = self.ingest(vec![item.clone()]);
-        if is_new || item.account() == self.identity.account {
+        if is_new || item.account() == self.keys.account {
             self.effects.push(Effect::Gossip(vec![item]));
         }
     }

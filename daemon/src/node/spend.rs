@@ -35,13 +35,13 @@ impl Node {
         cumulative: Ucr,
         segment: u32,
     ) -> Result<Option<ReceiptId>, LocalRefusal> {
-        let account = self.identity.account;
+        let account = self.keys.account;
         let (payer, terms) = self.hold(&hold).ok_or(LocalRefusal::NoHold)?;
         if payer != account || cumulative > terms.amount || self.settle_of(&hold, &terms).is_some() {
             return Err(LocalRefusal::NoHold);
         }
         let digest = [0; 32];
-        let key = &self.identity.signing;
+        let key = &self.keys.signing;
         let voucher = Voucher::sign(&self.charter.id, hold, cumulative, segment, digest, key);
         self.ask(terms.payee, Purpose::Voucher, Ask::Voucher(Box::new(voucher)));
         Ok(None)
@@ -52,7 +52,7 @@ impl Node {
             return Answer::Refused(Reason::Unknown);
         };
         let fits = payer == from
-            && terms.payee == self.identity.account
+            && terms.payee == self.keys.account
             && voucher.cumulative <= terms.amount
             && voucher.is_signed_by(&payer, &self.charter.id);
         if !fits {
@@ -78,7 +78,7 @@ impl Node {
 
     /// Remembers a hold if this account is its payee.
     pub(super) fn hold_came(&mut self, id: ReceiptId, hold: &credits::Hold) {
-        if hold.payee == self.identity.account {
+        if hold.payee == self.keys.account {
             self.money.expect_payment(id);
         }
     }
@@ -97,7 +97,7 @@ impl Node {
 
     /// The payee settled a hold: if it is ours, the rest comes back.
     pub(super) fn settle_came(&mut self, hold: ReceiptId) {
-        if self.hold(&hold).is_some_and(|(payer, _)| payer == self.identity.account) {
+        if self.hold(&hold).is_some_and(|(payer, _)| payer == self.keys.account) {
             self.release_ended();
         }
     }
@@ -137,7 +137,7 @@ impl Node {
     /// Own holds without a release.
     fn open_holds(&self) -> Vec<(ReceiptId, credits::Hold)> {
         let mut open = Vec::new();
-        for receipt in self.ledger.chain(&self.identity.account) {
+        for receipt in self.ledger.chain(&self.keys.account) {
             match &receipt.body {
                 Body::Hold(hold) => open.push((receipt.id, *hold)),
                 Body::Release(release) => open.retain(|(hold, _)| *hold != release.hold),

@@ -36,7 +36,7 @@ impl Node {
     pub fn snapshot(&self) -> Snapshot {
         let version = |peer: &AccountId| self.peers.version_of(peer).unwrap_or_default().to_owned();
         Snapshot {
-            account: self.identity.account,
+            account: self.keys.account,
             epoch: self.epoch(),
             peers: self.peers.connected().map(|peer| (peer, version(&peer))).collect(),
             signing: self.signing(),

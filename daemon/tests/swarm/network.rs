@@ -8,7 +8,7 @@ use credits::{Charter, ClaimTerms, Item};
 use daemon::node::effect::{Effect, GossipVerdict, JournalKind, Note};
 use daemon::node::input::{AskToken, GossipToken, Input, LocalToken, ReplyToken, WorkerReport};
 use daemon::node::message::{Answer, Ask, NoAnswer};
-use daemon::node::{Defect, Identity, Kept, Node, Settings};
+use daemon::node::{Defect, Keys, Kept, Node, Settings};
 use jobs::counter_rng::{self, Stream};
 use proto::ids::{AccountId, BlobHash};
 use proto::wire::worker::Order;
@@ -152,7 +152,7 @@ struct Queue {
 
 impl World {
     pub(crate) fn new(charter: Arc<Charter>, machines: Vec<Machine>, seed: u64, defect: Defect) -> Self {
-        let account = |machine: &Machine| Identity::from_seed(&machine.seed).account();
+        let account = |machine: &Machine| Keys::from_seed(&machine.seed).account();
         let accounts: Vec<AccountId> = machines.iter().map(account).collect();
         let by_account = accounts.iter().enumerate().map(|(index, account)| (*account, index)).collect();
         let chance_seed = *blake3::hash(&seed.to_le_bytes()).as_bytes();
@@ -258,11 +258,11 @@ impl World {
             head_wait_ms: 10_000,
             defect: self.defect,
         };
-        let identity = Identity::from_seed(&machine.seed);
+        let keys = Keys::from_seed(&machine.seed);
         let node = Node::new(
             Arc::clone(&self.charter),
             Arc::clone(&self.terms),
-            identity,
+            keys,
             settings,
             kept,
             self.now_ms,

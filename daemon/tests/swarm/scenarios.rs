@@ -6,7 +6,7 @@ use std::sync::Arc;
 use credits::vrf::VrfKey;
 use credits::{Body, Charter, Delays, Founder, Hold, Item, Rules, Settle, Ucr, Voting};
 use daemon::node::Defect;
-use daemon::node::Identity;
+use daemon::node::Keys;
 use daemon::node::input::{GossipToken, Input, LocalOrder, ReplyToken, WorkerReport};
 use daemon::node::message::Ask;
 use ed25519_dalek::SigningKey;
@@ -57,7 +57,7 @@ fn charter(seed: u64) -> Charter {
         epoch_ms: 10_000,
         founders: founders
             .map(|seed| Founder {
-                account: Identity::from_seed(&seed).account(),
+                account: Keys::from_seed(&seed).account(),
                 vrf_key: VrfKey::from_seed(&seed).public(),
             })
             .collect(),

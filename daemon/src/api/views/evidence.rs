@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use credits::votes::Ballot;
-use credits::{Anchor, Attest, Body, Claim, Draw, Mint, Receipt};
+use credits::{Anchor, Attest, Body, Claim, Draw, Mint, Receipt, TrialMint};
 use data_encoding::HEXLOWER;
 use jobs::Recipe;
 use proto::api::{AnchorEvidence, CheckEvidence, CheckVerdict, Evidence, Place, RunEvidence};
@@ -93,9 +93,24 @@ impl View<'_> {
         }
     }
 
+    /// The opening of a claim's trace by its mint.
+    pub(super) fn opening_of(&self, claim: &ReceiptId) -> Option<TrialMint> {
+        match &self.ledger.mint_of(claim)?.body {
+            Body::Mint(Mint::Trial(mint)) => Some(mint.clone()),
+            Body::Mint(Mint::Fee(_))
+            | Body::Genesis(_)
+            | Body::Claim(_)
+            | Body::Attest(_)
+            | Body::Vest(_)
+            | Body::Hold(_)
+            | Body::Settle(_)
+            | Body::Release(_) => None,
+        }
+    }
+
     /// Every check of a trial, whether or not its mint names it.
     pub(super) fn checks(&self, run: &Run<'_>) -> Vec<CheckEvidence> {
-        let opening = self.ledger.opening_of(&run.receipt.id);
+        let opening = self.opening_of(&run.receipt.id);
         let attests = self.ledger.attests_of(&run.receipt.id);
         let check = |receipt: &Arc<Receipt>| {
             let attest = attest_of(receipt)?;
@@ -134,7 +149,8 @@ impl View<'_> {
             blocks: self.ledger.terms_of(&run.receipt.id)?.blocks,
         };
         let charter = self.ledger.charter();
-        let duty = ballot.duty(charter, &receipt.account, &attest.proof.output, attest.round, receipt.epoch)?;
+        let duty =
+            ballot.duty(charter, &receipt.account, &attest.proof.output, attest.round, receipt.epoch)?;
         Some(duty.votes)
     }
 
@@ -186,7 +202,8 @@ impl View<'_> {
             prev: receipt.prev,
             head_seq: self.ledger.head(&receipt.account).map_or(0, |head| head.seq),
             anchored_by: u32::try_from(self.anchors(receipt).len()).expect("a charter has few founders"),
-            threshold: u32::try_from(charter.quorum_for(&receipt.account)).expect("a charter has few founders"),
+            threshold: u32::try_from(charter.quorum_for(&receipt.account))
+                .expect("a charter has few founders"),
             is_valid: self.is_valid(receipt),
             is_final: self.ledger.is_final(&receipt.id),
             signature: HEXLOWER.encode(&receipt.envelope().signature),

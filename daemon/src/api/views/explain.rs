@@ -21,7 +21,13 @@ impl View<'_> {
         let (sentence, mut arithmetic) = match &receipt.body {
             Body::Genesis(genesis) => {
                 let class = genesis.numeric_class.short();
-                (format!("{} opened its chain with nothing, as a machine of numeric class {class}", who(receipt)), vec![])
+                (
+                    format!(
+                        "{} opened its chain with nothing, as a machine of numeric class {class}",
+                        who(receipt)
+                    ),
+                    vec![],
+                )
             }
             Body::Claim(claim) => self.explain_claim(receipt, claim),
             Body::Attest(attest) => self.explain_attest(receipt, attest),
@@ -56,18 +62,17 @@ impl View<'_> {
     fn explain_claim(&self, receipt: &Receipt, claim: &Claim) -> Said {
         let state = match self.ledger.verdict_of(&receipt.id) {
             ClaimVerdict::Open { draws: 0, .. } => "it waits for its draw".to_owned(),
-            ClaimVerdict::Open { votes, unavailable: 0, .. } => {
-                format!("so far {} checked it, of {} needed", plural(votes, "vote"), self.confirmations())
-            }
             ClaimVerdict::Open { votes, unavailable, .. } => {
-                let missed = plural(unavailable, "vote");
-                format!(
-                    "so far {} checked it, of {} needed, and {missed} could not",
-                    plural(votes, "vote"),
-                    self.confirmations()
-                )
+                let missed = match unavailable {
+                    0 => String::new(),
+                    votes => format!(", and {} could not check", plural(votes, "vote")),
+                };
+                let needed = self.ledger.charter().rules.voting.confirmations;
+                format!("its checks have {} so far, {needed} are needed{missed}", plural(votes, "vote"))
             }
-            ClaimVerdict::Minted { mint, stands: true, .. } => format!("it was verified and minted by {}", mint.short()),
+            ClaimVerdict::Minted { mint, stands: true, .. } => {
+                format!("it was verified and minted by {}", mint.short())
+            }
             ClaimVerdict::Minted { mint, stands: false, .. } => {
                 format!("its mint {} has not the votes it needs any more", mint.short())
             }
@@ -129,8 +134,10 @@ impl View<'_> {
         let sums: Vec<String> = mint.blocks.iter().map(|block| block.sum_microbits.to_string()).collect();
         let total: u128 = mint.blocks.iter().map(|block| u128::from(block.sum_microbits)).sum();
         let bytes = self.ledger.terms_of(&mint.claim).map_or(0, |terms| terms.eval_bytes);
-        let metric = total.checked_div(u128::from(bytes)).map_or_else(|| "?".to_owned(), |metric| metric.to_string());
-        let formula = format!("floor(({}) micro-bits / {bytes} bytes) = {metric} micro-bits a byte", sums.join(" + "));
+        let metric =
+            total.checked_div(u128::from(bytes)).map_or_else(|| "?".to_owned(), |metric| metric.to_string());
+        let formula =
+            format!("floor(({}) micro-bits / {bytes} bytes) = {metric} micro-bits a byte", sums.join(" + "));
         let result = ArithmeticLine { name: "result".to_owned(), formula, amount_ucr: None };
         (sentence, vec![self.worth_line(&mint.claim, run.claim), result])
     }
@@ -152,7 +159,8 @@ impl View<'_> {
         let (gas, j, segments) = (run.claim.gas, attest.segment, run.claim.segments);
         let upto = |j: u32| u128::from(gas) * u128::from(j) / u128::from(segments);
         let share = upto(j) - upto(j - 1);
-        let formula = format!("floor({gas} * {j} / {segments}) - floor({gas} * {} / {segments}) = {share} gas", j - 1);
+        let formula =
+            format!("floor({gas} * {j} / {segments}) - floor({gas} * {} / {segments}) = {share} gas", j - 1);
         let of_segment = ArithmeticLine { name: "segment".to_owned(), formula, amount_ucr: None };
         let formula = format!("floor({share} gas * 11 / (10 * {GAS_PER_UCR}))");
         (sentence, vec![of_segment, line("fee", formula, attest_fee(gas, j, segments))])
@@ -163,7 +171,8 @@ impl View<'_> {
             .entries
             .iter()
             .map(|entry| {
-                let amount = self.ledger.receipt(&entry.receipt).map_or(Ucr::ZERO, |source| self.earned(source));
+                let amount =
+                    self.ledger.receipt(&entry.receipt).map_or(Ucr::ZERO, |source| self.earned(source));
                 (entry.receipt, amount)
             })
             .collect();
@@ -186,7 +195,11 @@ impl View<'_> {
             self.owner(&settle.hold)
         );
         let promised = settle.voucher.as_ref().map(|voucher| {
-            line("voucher", format!("promised for {}", plural(voucher.segment, "segment")), voucher.cumulative)
+            line(
+                "voucher",
+                format!("promised for {}", plural(voucher.segment, "segment")),
+                voucher.cumulative,
+            )
         });
         (sentence, promised.into_iter().collect())
     }
@@ -211,10 +224,6 @@ impl View<'_> {
         owner.as_ref().map_or_else(|| "an unknown account".to_owned(), AccountId::short)
     }
 
-    fn confirmations(&self) -> u32 {
-        self.ledger.charter().rules.voting.confirmations
-    }
-
     /// What else there is to say of a mint: whether it counts.
     fn standing_of_mint(&self, claim: &ReceiptId, receipt: &Receipt) -> String {
         match self.ledger.verdict_of(claim) {
@@ -227,7 +236,9 @@ impl View<'_> {
             ClaimVerdict::Minted { .. } if self.ledger.counted_of(&receipt.id) == Ucr::ZERO => {
                 "; it does not count".to_owned()
             }
-            ClaimVerdict::Minted { window: None, .. } => "; it becomes due once a founder has anchored it".to_owned(),
+            ClaimVerdict::Minted { window: None, .. } => {
+                "; it becomes due once a founder has anchored it".to_owned()
+            }
             ClaimVerdict::Minted { stands: true, .. } => String::new(),
             ClaimVerdict::Unknown | ClaimVerdict::Open { .. } | ClaimVerdict::Closed => {
                 "; it does not count, as its claim has no valid mint".to_owned()

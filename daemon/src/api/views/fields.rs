@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use credits::{Attest, Body, Claim, Genesis, Hold, Mint, Receipt, Release, ReleaseProof, Settle, TrialMint, Vest};
+use credits::{
+    Attest, Body, Claim, Genesis, Hold, Mint, Receipt, Release, ReleaseProof, Settle, TrialMint, Vest,
+};
 use data_encoding::HEXLOWER;
 use prost::Message;
 use proto::api::{Field, ReceiptView};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use credits::{Body, ClaimVerdict, Claim, Receipt};
+use credits::{Body, Claim, ClaimVerdict, Receipt};
 use jobs::search::{Attested, Lineage, Parent, frontier};
 use jobs::{Field, Recipe};
 use proto::api::{FRONTIER_ROWS_MAX, Frontier, FrontierLineage, FrontierParent, FrontierRow};
@@ -43,7 +43,8 @@ impl View<'_> {
     /// The trials of a track whose mints stand, in the order of the ledger: what
     /// [`jobs::search::propose`] learns from.
     pub fn attested(&self, track: &TrackId) -> Vec<Attested> {
-        let claims = self.ledger.claims().filter_map(|receipt| claim_of(receipt).map(|claim| (receipt, claim)));
+        let claims =
+            self.ledger.claims().filter_map(|receipt| claim_of(receipt).map(|claim| (receipt, claim)));
         let of_track = claims.filter(|(_, claim)| claim.track == *track);
         of_track
             .filter_map(|(receipt, claim)| {
@@ -64,7 +65,7 @@ impl View<'_> {
 
     /// Who re-ran a part of a minted claim and got what its trace says.
     fn confirmers(&self, claim: &ReceiptId) -> Vec<AccountId> {
-        let opening = self.ledger.opening_of(claim);
+        let opening = self.opening_of(claim);
         let attests = self.ledger.attests_of(claim);
         let confirmers = attests.iter().filter_map(|receipt| {
             let attest = super::evidence::attest_of(receipt)?;
@@ -89,7 +90,10 @@ fn claim_of(receipt: &Receipt) -> Option<&Claim> {
 }
 
 fn fields(recipe: &Recipe) -> BTreeMap<String, String> {
-    Field::ALL.into_iter().map(|field| (field.name().to_owned(), field.value_of(recipe).to_string())).collect()
+    Field::ALL
+        .into_iter()
+        .map(|field| (field.name().to_owned(), field.value_of(recipe).to_string()))
+        .collect()
 }
 
 fn parent_of(parent: Parent, recipes: &BTreeMap<ReceiptId, RecipeId>) -> FrontierParent {
