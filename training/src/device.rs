@@ -28,8 +28,9 @@ pub const PROBE_WRONG: u8 = 4;
 /// GPUs that are looked at before the CPU is taken; a machine with more has a person who chooses.
 const PROBES_MAX: usize = 8;
 
-/// The longest that a probe may take: a first Vulkan device compiles its kernels in seconds.
-const PROBE_SECONDS_MAX: u64 = 30;
+/// The longest that a probe may take: it compiles two kernels, and a supervisor that waits for the
+/// greeting allows half a minute.
+const PROBE_SECONDS_MAX: u64 = 10;
 
 /// A kind of adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +111,8 @@ impl FromStr for Choice {
         let index = |text: &str| text.parse::<u8>().map(usize::from).ok();
         let adapter = |name: &str| Adapter::ALL.into_iter().find(|adapter| adapter.name() == name);
         let choice = match parts[..] {
-            ["cpu"] => Some(Self::Cpu),
+            // burn's own name for it, as `BURN_DEVICE` has it.
+            ["cpu" | "flex"] => Some(Self::Cpu),
             ["cuda", number] => index(number).map(Self::Cuda),
             ["gpu", kind, number] => adapter(kind).zip(index(number)).map(|(kind, i)| Self::Wgpu(kind, i)),
             _ => None,
@@ -323,6 +325,7 @@ mod tests {
             assert_eq!(name.parse::<Choice>().unwrap().to_string(), name);
         }
         assert_eq!("auto".parse(), Ok(Wanted::Auto));
+        assert_eq!("flex".parse(), Ok(Wanted::Exactly(Choice::Cpu)));
         for name in ["", "gpu", "gpu:cpu:0", "cuda:-1", "cuda:999", "cpu:0"] {
             assert!(matches!(name.parse::<Choice>(), Err(DeviceError::Name { .. })), "{name}");
         }

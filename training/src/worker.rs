@@ -62,10 +62,11 @@ pub enum ServeError {
     Panicked,
 }
 
-/// Serves orders until the input ends.
+/// Serves orders until a stop or the end of the input.
 ///
-/// `Hello` comes first, after the conformance run. `Stop` abandons the order in progress and
-/// those sent before it, each answered by `Failed`; the worker stays ready.
+/// `Hello` comes first, after the conformance run. A stop abandons the order in progress and
+/// those sent before it, each answered by `Failed`; so does the end of the input, since then
+/// nobody waits for an answer.
 ///
 /// # Errors
 /// As the variants of [`ServeError`] say.
@@ -88,14 +89,9 @@ pub fn serve(
     let received = read_in_background(input, Arc::clone(&stop));
     let bench =
         Bench { device, memory_bytes: memory_bytes.unwrap_or(u64::MAX), folder: options.folder, stop };
-    // The reader's last message, or its end, ends the worker.
+    // The reader's error, or its end, ends the worker.
     while let Ok(message) = received.recv() {
-        match message? {
-            order::Order::Stop(_) => bench.stop.store(false, Ordering::SeqCst),
-            order @ (order::Order::Run(_) | order::Order::Evaluate(_) | order::Order::Export(_)) => {
-                answer(&bench, &order, &mut reports)?;
-            }
-        }
+        answer(&bench, &message?, &mut reports)?;
     }
     Ok(())
 }
@@ -128,25 +124,25 @@ fn sentence(error: &dyn Error) -> String {
 
 type Message = Result<order::Order, FrameError>;
 
-/// Reads orders on a thread of their own, so that a stop is seen in the middle of a run.
+/// Reads orders on a thread of their own, so that their end is seen in the middle of a run.
 fn read_in_background(input: impl Read + Send + 'static, stop: Arc<AtomicBool>) -> Receiver<Message> {
     let (sender, receiver) = mpsc::sync_channel(ORDERS_MAX);
-    std::thread::spawn(move || read_orders(input, &sender, &stop));
+    std::thread::spawn(move || {
+        read_orders(input, &sender);
+        stop.store(true, Ordering::SeqCst);
+    });
     receiver
 }
 
-fn read_orders(mut input: impl Read, sender: &SyncSender<Message>, stop: &AtomicBool) {
+fn read_orders(mut input: impl Read, sender: &SyncSender<Message>) {
     loop {
         let message = match frame::read::<Order>(&mut input, WORKER_FRAME_BYTES_MAX) {
-            Ok(None) => return,
+            Ok(None | Some(Order { order: Some(order::Order::Stop(_)) })) => return,
             Ok(Some(Order { order: Some(order) })) => Ok(order),
             // An order of a later protocol has no form here.
             Ok(Some(Order { order: None })) => continue,
             Err(error) => Err(error),
         };
-        if matches!(message, Ok(order::Order::Stop(_))) {
-            stop.store(true, Ordering::SeqCst);
-        }
         let last = message.is_err();
         if sender.send(message).is_err() || last {
             return;
