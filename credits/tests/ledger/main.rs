@@ -5,4 +5,5 @@
 mod cover;
 mod history;
 mod properties;
+mod refusals;
 mod world;
