@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cover;
+mod form;
 mod history;
 mod properties;
 mod refusals;

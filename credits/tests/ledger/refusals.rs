@@ -6,7 +6,7 @@ use credits::{
 };
 use proto::ids::{AccountId, AnchorId, DrawId, ReceiptId, TrackId};
 
-use crate::world::{BLOCKS, Earned, METRIC, PAY_FLOOR, SEASON, VEST, World, at, class, track};
+use crate::world::{BLOCKS, Earned, METRIC, PAY_FLOOR, SEASON, VEST, World, class, track};
 
 /// Rows of bodies that one account tries: what each meets, `None` when it passes.
 #[track_caller]
@@ -527,11 +527,34 @@ fn anchors() {
 
 #[test]
 fn amounts_stop_at_both_ends_of_u64() {
-    // A payer with 2^64 - 1 cannot exist within the limits of a claim; a chain of
-    // vouchers near it can be stated only against a hold, which must be covered by
-    // what the chain states.
-    let world = rich();
-    let body = Hold { per_segment: Ucr::new(1), ..world.hold_body(5, u64::MAX) };
-    check(&world, 4, vec![(Some(Refusal::NotEnough), Body::Hold(body))]);
-    assert_eq!(at(0), 1_000_000);
+    let mut world = World::new(3, 6, 2, 2);
+    world.earn_worth(4, 1, u64::MAX - 10).unwrap();
+    assert_eq!(world.earn_worth(4, 2, 11).err(), Some(Refusal::Overflow));
+    assert_eq!(world.earn_worth(4, 3, u64::MAX).err(), Some(Refusal::Overflow));
+    world.epoch += 9;
+    world.earn_worth(4, 4, 10).unwrap();
+    assert_eq!(world.ledger.declared(&world.account(4)).vesting, Ucr::new(u64::MAX));
+    world.epoch += 9;
+    assert_eq!(world.earn_worth(4, 5, 1).err(), Some(Refusal::Overflow));
+    world.anchor_by_all(4);
+    world.epoch += VEST;
+    world.vest(4).unwrap();
+    let hold = world.hold(4, 5, u64::MAX - 1).unwrap();
+    check(
+        &world,
+        4,
+        vec![
+            (Some(Refusal::NotEnough), Body::Hold(world.hold_body(5, 2))),
+            (None, Body::Hold(world.hold_body(5, 1))),
+        ],
+    );
+    // Two accounts may have so much each: sums over accounts are wider.
+    world.earn_worth(5, 1, 1).unwrap();
+    assert_eq!(world.settle(4, 5, hold, u64::MAX - 1), Ok(world.ledger.head(&world.account(5)).unwrap().id));
+    world.epoch += 9;
+    assert_eq!(world.earn_worth(5, 2, 1).err(), Some(Refusal::Overflow));
+    world.earn_worth(3, 1, u64::MAX).unwrap();
+    let totals = world.ledger.audit_totals();
+    assert!(totals.is_conserved());
+    assert_eq!(totals.minted, 2 * u128::from(u64::MAX) + 1);
 }
