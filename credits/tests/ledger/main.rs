@@ -4,6 +4,7 @@
 
 mod cover;
 mod form;
+mod golden;
 mod history;
 mod properties;
 mod refusals;
