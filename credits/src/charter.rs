@@ -273,3 +273,133 @@ impl Charter {
         self.servers_of(concerned).min(self.rules.threshold as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn account(seed: u8) -> AccountId {
+        account_of(&key(seed))
+    }
+
+    fn rules(founders: u8) -> Rules {
+        let founder = |seed| Founder { account: account(seed), vrf_key: [seed; 32] };
+        Rules {
+            name: "test".to_owned(),
+            start_ms: 1000,
+            epoch_ms: 100,
+            founders: (1..=founders).map(founder).collect(),
+            threshold: 2,
+            voting: Voting {
+                founder_weight: 1,
+                votes_expected: 6,
+                votes_expected_dispute: 16,
+                confirmations: 2,
+            },
+            segments: 4,
+            delays: Delays { vest_epochs: 24, season_epochs: 1, grace_epochs: 24 },
+            tracks: vec![TrackId::new([1; 32])],
+            bootstrap: vec!["/ip4/127.0.0.1/udp/1/quic-v1".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_charter_reads_back_and_its_name_is_the_hash_of_its_body() {
+        let file = rules(3).sign(&key(1)).unwrap();
+        let charter = Charter::from_bytes(&file).unwrap();
+        assert_eq!(charter.rules, rules(3));
+        assert_eq!(charter.to_bytes(), file);
+        let envelope = wire::Envelope::decode(&file[..]).unwrap();
+        assert_eq!(*charter.id.as_bytes(), blake3::derive_key("swarm charter id v1", &envelope.body));
+        for bit in 0..file.len() * 8 {
+            let mut changed = file.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(Charter::from_bytes(&changed).is_err(), "bit {bit}");
+        }
+        assert_eq!(Charter::from_bytes(&vec![0; CHARTER_BYTES_MAX + 1]), Err(CharterError::Malformed));
+        assert_eq!(rules(3).sign(&key(2)), Err(CharterError::BadSignature));
+    }
+
+    #[test]
+    fn every_rule_has_its_bounds() {
+        let many = |count: usize| vec!["a".to_owned(); count];
+        type Change = Box<dyn Fn(&mut Rules)>;
+        let rows: Vec<(Option<&str>, Change)> = vec![
+            (Some("name"), Box::new(|rules| rules.name.clear())),
+            (Some("name"), Box::new(|rules| rules.name = "a".repeat(65))),
+            (None, Box::new(|rules| rules.name = "a".repeat(64))),
+            (Some("epoch length"), Box::new(|rules| rules.epoch_ms = 0)),
+            (Some("number of founders"), Box::new(|rules| rules.founders.clear())),
+            (Some("number of founders"), Box::new(|rules| rules.founders = self::rules(17).founders)),
+            (None, Box::new(|rules| rules.founders = self::rules(16).founders)),
+            (Some("list of founders"), Box::new(|rules| rules.founders[2] = rules.founders[0])),
+            (Some("threshold"), Box::new(|rules| rules.threshold = 0)),
+            (Some("threshold"), Box::new(|rules| rules.threshold = 4)),
+            (None, Box::new(|rules| rules.threshold = 3)),
+            (Some("founder weight"), Box::new(|rules| rules.voting.founder_weight = 0)),
+            (Some("expected votes"), Box::new(|rules| rules.voting.votes_expected = 257)),
+            (None, Box::new(|rules| rules.voting.votes_expected = 256)),
+            (Some("expected votes of a dispute"), Box::new(|rules| rules.voting.votes_expected_dispute = 0)),
+            (Some("confirmations"), Box::new(|rules| rules.voting.confirmations = 0)),
+            (Some("confirmations"), Box::new(|rules| rules.voting.confirmations = 7)),
+            (None, Box::new(|rules| rules.voting.confirmations = 6)),
+            (Some("segments"), Box::new(|rules| rules.segments = 0)),
+            (Some("segments"), Box::new(|rules| rules.segments = 65)),
+            (None, Box::new(|rules| rules.segments = 64)),
+            (Some("vest epochs"), Box::new(|rules| rules.delays.vest_epochs = 1_000_001)),
+            (Some("season epochs"), Box::new(|rules| rules.delays.season_epochs = 1_000_001)),
+            (Some("grace epochs"), Box::new(|rules| rules.delays.grace_epochs = 1_000_001)),
+            (None, Box::new(|rules| rules.delays.grace_epochs = 1_000_000)),
+            (Some("tracks"), Box::new(|rules| rules.tracks = vec![TrackId::new([1; 32]); 65])),
+            (Some("bootstrap list"), Box::new(move |rules| rules.bootstrap = many(65))),
+            (Some("bootstrap addresses"), Box::new(|rules| rules.bootstrap = vec!["a".repeat(321)])),
+            (None, Box::new(|_| ())),
+        ];
+        for (row, (expected, change)) in rows.into_iter().enumerate() {
+            let mut rules = rules(3);
+            change(&mut rules);
+            let refused = rules.sign(&key(1)).err();
+            assert_eq!(refused, expected.map(CharterError::OutOfBounds), "row {row}");
+        }
+    }
+
+    #[test]
+    fn founders_serve_others_and_a_sole_one_itself() {
+        let charter = |founders: u8, threshold: u32| {
+            let file = Rules { threshold, ..rules(founders) }.sign(&key(1)).unwrap();
+            Charter::from_bytes(&file).unwrap()
+        };
+        // Founders, threshold, account concerned: who may serve, and how many must.
+        for (founders, threshold, concerned, servers, quorum) in [
+            (1, 1, 1, 1, 1),
+            (1, 1, 9, 1, 1),
+            (2, 2, 1, 1, 1),
+            (2, 2, 9, 2, 2),
+            (3, 2, 1, 2, 2),
+            (3, 3, 1, 2, 2),
+            (3, 3, 9, 3, 3),
+            (16, 11, 1, 15, 11),
+        ] {
+            let charter = charter(founders, threshold);
+            let concerned = account(concerned);
+            assert_eq!((charter.servers_of(&concerned), charter.quorum_for(&concerned)), (servers, quorum));
+        }
+        let three = charter(3, 2);
+        assert!(three.serves(&account(1), &account(2)) && three.serves(&account(1), &account(9)));
+        assert!(!three.serves(&account(1), &account(1)) && !three.serves(&account(9), &account(1)));
+        assert!(charter(1, 1).serves(&account(1), &account(1)));
+        assert!(three.is_founder(&account(3)) && !three.is_founder(&account(4)));
+    }
+
+    #[test]
+    fn epochs_are_counted_from_the_start() {
+        let charter = Charter::from_bytes(&rules(2).sign(&key(1)).unwrap()).unwrap();
+        for (now_ms, epoch) in [(0, 0), (1000, 0), (1099, 0), (1100, 1), (11_050, 100)] {
+            assert_eq!(charter.epoch_at(now_ms), epoch, "{now_ms}");
+        }
+    }
+}

@@ -77,3 +77,104 @@ impl Ballot<'_> {
         Some(duty).filter(|duty| duty.votes > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charter::{Delays, Founder, Rules, Voting};
+    use ed25519_dalek::SigningKey;
+    use proto::sign::account_of;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn charter(founders: u8, votes_expected: u32) -> Charter {
+        let founder = |seed| Founder { account: account_of(&key(seed)), vrf_key: [0; 32] };
+        let rules = Rules {
+            name: "test".to_owned(),
+            start_ms: 0,
+            epoch_ms: 1,
+            founders: (1..=founders).map(founder).collect(),
+            threshold: 1,
+            voting: Voting {
+                founder_weight: u64::MAX,
+                votes_expected,
+                votes_expected_dispute: 16,
+                confirmations: 1,
+            },
+            segments: 8,
+            delays: Delays { vest_epochs: 1, season_epochs: 1, grace_epochs: 1 },
+            tracks: Vec::new(),
+            bootstrap: Vec::new(),
+        };
+        let file = rules.sign(&key(1)).unwrap();
+        Charter::from_bytes(&file).unwrap()
+    }
+
+    fn ballot<'a>(claimant: u8, draw_output: &'a [u8; 32]) -> Ballot<'a> {
+        let claim = ReceiptId::new([1; 32]);
+        let claimant = account_of(&key(claimant));
+        Ballot { claim, claimant, draw_output, draw_epoch: 10, segments: 8, blocks: 4 }
+    }
+
+    /// Votes of founder 2 at some epochs, summed over many random outputs.
+    fn votes(founders: u8, expected: u32, claimant: u8, epoch: u64) -> u32 {
+        let charter = charter(founders, expected);
+        let voter = account_of(&key(2));
+        let vote = |i: u16| {
+            let output = blake3::hash(&i.to_le_bytes());
+            ballot(claimant, &[7; 32]).duty(&charter, &voter, output.as_bytes(), 0, epoch)
+        };
+        (0..1000).filter_map(vote).map(|duty| duty.votes).sum()
+    }
+
+    #[test]
+    fn votes_are_the_expected_ones_shared_among_those_who_may_serve() {
+        // Founders, λ, claimant, epochs after the draw: mean votes of one founder.
+        for (founders, expected, claimant, after, thousand) in [
+            (3, 6, 9, 0, 2000..=2000),
+            (3, 6, 1, 0, 3000..=3000),
+            (3, 6, 2, 0, 0..=0),
+            (2, 6, 1, 0, 6000..=6000),
+            (3, 6, 9, 1, 4000..=4000),
+            (3, 6, 9, 3, 8000..=8000),
+            (3, 6, 9, 9, 8000..=8000),
+            // Six votes among sixteen: three of eight, within 4 σ = 61.
+            (16, 6, 99, 0, 314..=436),
+            (16, 6, 99, 1, 689..=811),
+            (16, 6, 99, 3, 1439..=1561),
+        ] {
+            let sum = votes(founders, expected, claimant, 10 + after);
+            assert!(thousand.contains(&sum), "{sum} not in {thousand:?}, {founders} founders, {after} after");
+        }
+    }
+
+    #[test]
+    fn segments_and_blocks_are_spread_evenly_and_stay() {
+        let charter = charter(3, 6);
+        let voter = account_of(&key(2));
+        let mut seen = [[0_u32; 4]; 8];
+        for i in 0..3200_u16 {
+            let output = blake3::hash(&i.to_le_bytes());
+            let duty =
+                |epoch| ballot(9, &[7; 32]).duty(&charter, &voter, output.as_bytes(), 0, epoch).unwrap();
+            let (early, late) = (duty(10), duty(13));
+            assert_eq!((early.segment, early.block), (late.segment, late.block));
+            seen[early.segment as usize - 1][early.block as usize] += 1;
+        }
+        // Each of 32 pairs 100 times, within 5 σ = 50.
+        assert!(seen.as_flattened().iter().all(|count| (50..150).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn who_is_no_founder_has_no_vote_and_a_sole_founder_serves_itself() {
+        let duty = |founders: u8, voter: u8, claimant: u8| {
+            ballot(claimant, &[7; 32]).duty(&charter(founders, 6), &account_of(&key(voter)), &[5; 32], 0, 10)
+        };
+        assert_eq!(duty(3, 9, 1), None);
+        assert_eq!(duty(3, 1, 1), None);
+        assert_eq!(duty(1, 1, 1).map(|duty| duty.votes), Some(6));
+        assert_eq!(duty(1, 1, 9).map(|duty| duty.votes), Some(6));
+    }
+}

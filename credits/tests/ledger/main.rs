@@ -3,6 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cover;
+mod exchange;
+mod form;
+mod golden;
 mod history;
+mod pool;
 mod properties;
+mod refusals;
 mod world;

@@ -10,8 +10,11 @@ use crate::world::{FlatTerms, World, at};
 
 const STEPS: usize = 180;
 
+/// As many cases as `PROPTEST_CASES` says, else few enough for every run.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() }
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 24 };
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 0, ..asked }
 }
 
 fn run(seed: u64) -> History {

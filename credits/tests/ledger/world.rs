@@ -33,7 +33,7 @@ pub(crate) fn track() -> TrackId {
     TrackId::new([0x77; 32])
 }
 
-/// Prices by gas alone; recipes are any bytes but these.
+/// Prices by gas alone, or as the recipe says; recipes are any bytes but these.
 pub(crate) struct FlatTerms;
 
 impl ClaimTerms for FlatTerms {
@@ -42,6 +42,10 @@ impl ClaimTerms for FlatTerms {
             Some(0xf0) => Err(TermsFault::MalformedRecipe),
             Some(0xf1) => Err(TermsFault::WrongGas),
             Some(0xf2) => Err(TermsFault::OutOfRange),
+            Some(0xee) => {
+                let worth = u64::from_le_bytes(claim.recipe[1..9].try_into().unwrap());
+                Ok(Terms { worth: Ucr::new(worth), blocks: BLOCKS, eval_bytes: EVAL_BYTES })
+            }
             _ if claim.metric_microbits > PAY_FLOOR => {
                 Ok(Terms { worth: Ucr::ZERO, blocks: BLOCKS, eval_bytes: EVAL_BYTES })
             }
@@ -273,13 +277,23 @@ impl World {
 
     /// Claim, draw, all attestations, mint.
     pub(crate) fn earn(&mut self, key: usize, nonce: u64) -> Earned {
-        let claim = self.claim(key, nonce).unwrap();
+        self.earn_for(key, self.claim_body(key, nonce)).unwrap()
+    }
+
+    /// The same of a trial that is worth so much.
+    pub(crate) fn earn_worth(&mut self, key: usize, nonce: u64, worth: u64) -> Result<Earned, Refusal> {
+        let recipe = [&[0xee][..], &worth.to_le_bytes()].concat();
+        self.earn_for(key, Claim { recipe, ..self.claim_body(key, nonce) })
+    }
+
+    fn earn_for(&mut self, key: usize, body: Claim) -> Result<Earned, Refusal> {
+        let claim = self.sign(key, Body::Claim(body))?;
         let draw = self.draw(&claim);
         let attests: Vec<ReceiptId> =
             (0..self.founders).filter_map(|founder| self.attest(founder, &claim, &draw)).collect();
         let body = self.mint_body(&claim, &draw, attests.clone());
-        let mint = self.sign(key, Body::Mint(Mint::Trial(body))).unwrap();
-        Earned { claim, draw, attests, mint }
+        let mint = self.sign(key, Body::Mint(Mint::Trial(body)))?;
+        Ok(Earned { claim, draw, attests, mint })
     }
 
     /// Earns, waits and vests one trial's worth.
