@@ -8,5 +8,6 @@ pub mod identity;
 pub mod logging;
 pub mod net;
 pub mod node;
+pub mod runtime;
 pub mod store;
 pub mod worker;

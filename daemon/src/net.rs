@@ -147,6 +147,11 @@ impl GossipToken {
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Names a peer's request that waits for an answer.
@@ -157,6 +162,11 @@ impl ReplyToken {
     /// A token of a given number, for a network other than this one.
     pub const fn new(number: u64) -> Self {
         Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
     }
 }
 

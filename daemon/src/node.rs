@@ -36,7 +36,7 @@ pub use chain::Signing;
 pub use memory::encode_item;
 pub use work::state_file;
 pub use earn::NotEarning;
-pub use view::Snapshot;
+pub use view::{CheckedNow, ConnectedPeer, Snapshot};
 
 /// Who this node is.
 pub struct Keys {

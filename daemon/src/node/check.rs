@@ -18,7 +18,8 @@ use super::Node;
 use super::effect::{Effect, Note};
 use super::message::{Ask, Opening};
 use super::peers::Purpose;
-use super::work::{TrialBytes, Work};
+use super::view::CheckedNow;
+use super::work::{TrialBytes, User, Work};
 
 /// Checks under way or waiting; a claim above it is not checked by this node.
 const CHECKS_MAX: usize = 64;
@@ -257,6 +258,13 @@ impl Node {
                 check.missing.retain(|missing| *missing != hash);
             }
         }
+    }
+
+    /// What the worker checks now, if it does.
+    pub(super) fn checked_now(&self) -> Option<CheckedNow> {
+        let claim = self.checks.current.filter(|_| self.worker.user() == Some(User::Check))?;
+        let check = self.checks.duties.get(&claim)?.as_ref()?;
+        Some(CheckedNow { claim, claimant: check.claimant, segment: check.segment, block: check.block })
     }
 
     pub(super) fn next_check_work(&mut self) -> Option<Work> {

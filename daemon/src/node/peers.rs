@@ -12,6 +12,7 @@ use super::Node;
 use super::effect::Effect;
 use super::input::{AskToken, ReplyToken};
 use super::message::{Answer, Ask, Greeting, NoAnswer};
+use super::view::ConnectedPeer;
 
 /// An answer that has not come by then does not come: twice the carrier's own limit.
 const ANSWER_WAIT_MS: u64 = 20_000;
@@ -65,8 +66,13 @@ impl Peers {
         self.connected.keys().copied()
     }
 
-    pub(super) fn version_of(&self, account: &AccountId) -> Option<&str> {
-        self.connected.get(account).map(|peer| peer.version.as_str())
+    pub(super) fn views(&self) -> Vec<ConnectedPeer> {
+        let view = |(account, peer): (&AccountId, &Peer)| ConnectedPeer {
+            account: *account,
+            version: peer.clock_ahead_ms.map(|_| peer.version.clone()),
+            clock_ahead_ms: peer.clock_ahead_ms,
+        };
+        self.connected.iter().map(view).collect()
     }
 
     /// Whether the median of the peers' clocks is more than an epoch from ours.

@@ -98,7 +98,9 @@ impl Runtime {
 
     /// Gives the worker an order, with the states it reads put into its folder.
     fn work(&mut self, order: proto::wire::worker::Order, needs: &[BlobHash]) {
-        let placed = needs.iter().try_for_each(|hash| self.worker.place(self.blobs.store(), hash));
+        let emptied = self.worker.empty();
+        let place = |hash| self.worker.place(self.blobs.store(), hash);
+        let placed = emptied.and_then(|()| needs.iter().try_for_each(place));
         if let Err(error) = placed.and_then(|()| self.worker.order(order)) {
             self.input(Input::Worker(WorkerReport::Failed(error.to_string())));
         }

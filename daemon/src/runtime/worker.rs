@@ -113,6 +113,11 @@ impl WorkerSlot {
         handle.orders.try_send(order).map_err(|_| PlaceError::NoWorker)
     }
 
+    /// Removes the states of the last order.
+    pub(super) fn empty(&self) -> Result<(), PlaceError> {
+        Ok(empty(&self.folder)?)
+    }
+
     /// Puts a state of the blob store into the worker's folder.
     pub(super) fn place(&self, blobs: &BlobStore, hash: &BlobHash) -> Result<(), PlaceError> {
         let to = self.folder.join(state_file(*hash));

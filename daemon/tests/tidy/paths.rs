@@ -4,10 +4,7 @@
 //! Paths are read from the tokens, not from the syntax tree, so that those within the
 //! arguments of macros are seen as well.
 
-use std::ops::RangeInclusive;
-
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use syn::spanned::Spanned;
 
 use super::{Offence, source};
 
@@ -41,13 +38,14 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let (true, Ok(tokens)) = (is_pure || is_daemon, text.parse::<TokenStream>()) else {
         return Vec::new();
     };
-    let tests = test_lines(text);
+    let items = syn::parse_file(text).map_or(Vec::new(), |file| file.items);
+    let tests: Vec<_> = items.iter().filter_map(source::test_lines).collect();
     let mut named = Vec::new();
     walk(tokens, &[], &mut named);
     let mut offences = Vec::new();
     for path in named {
         let name = path.segments.join("::");
-        let is_test = tests.iter().any(|lines| lines.contains(&path.line));
+        let is_test = tests.iter().any(|&(first, last)| (first..=last).contains(&path.line));
         if is_pure && !is_test && is_impure(&name) {
             offences.push(Offence::new(file, path.line, format!("{name} has no place in a pure crate")));
         }
@@ -62,18 +60,6 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
 fn is_impure(name: &str) -> bool {
     let is_within = |of: &str| name == of || name.starts_with(&format!("{of}::"));
     name == "std::time" || name.ends_with("::OsRng") || IMPURE.iter().any(|impure| is_within(impure))
-}
-
-/// Where the modules stand that exist only in tests.
-fn test_lines(text: &str) -> Vec<RangeInclusive<usize>> {
-    let items = syn::parse_file(text).map_or(Vec::new(), |file| file.items);
-    let lines = |item: &syn::Item| match item {
-        syn::Item::Mod(module) if source::is_test_only(&module.attrs) => {
-            Some(module.span().start().line..=module.span().end().line)
-        }
-        _ => None,
-    };
-    items.iter().filter_map(lines).collect()
 }
 
 /// A path of two or more segments, or a crate named by `use`.

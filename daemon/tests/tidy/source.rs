@@ -31,7 +31,8 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
             return offences;
         }
     };
-    let lines = text.lines().count() - parsed.items.iter().map(test_lines).sum::<usize>();
+    let tests = parsed.items.iter().filter_map(test_lines).map(|(first, last)| 1 + last - first);
+    let lines = text.lines().count() - tests.sum::<usize>();
     if lines > FILE_LINES_MAX {
         let what = format!("has {lines} lines without tests, {FILE_LINES_MAX} are allowed");
         offences.push(Offence::new(file, 0, what));
@@ -41,24 +42,16 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     rules.offences
 }
 
-/// Whether an item exists only in tests.
-pub(crate) fn is_test_only(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
+/// First and last line of a module that exists only in tests.
+pub(crate) fn test_lines(item: &syn::Item) -> Option<(usize, usize)> {
+    let syn::Item::Mod(module) = item else {
+        return None;
+    };
+    let is_test_only = module.attrs.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg");
         is_cfg && attribute.parse_args::<syn::Ident>().is_ok_and(|argument| argument == "test")
-    })
-}
-
-/// The lines of a module that exists only in tests.
-fn test_lines(item: &syn::Item) -> usize {
-    match item {
-        syn::Item::Mod(module) if is_test_only(&module.attrs) => line_count(module.span()),
-        _ => 0,
-    }
-}
-
-fn line_count(span: Span) -> usize {
-    1 + span.end().line - span.start().line
+    });
+    is_test_only.then(|| (module.span().start().line, module.span().end().line))
 }
 
 struct Rules<'a> {
@@ -162,6 +155,6 @@ fn has_glob(tree: &syn::UseTree) -> bool {
         syn::UseTree::Path(path) => has_glob(&path.tree),
         syn::UseTree::Group(group) => group.items.iter().any(has_glob),
         syn::UseTree::Glob(_) => true,
-        _ => false,
+        syn::UseTree::Name(_) | syn::UseTree::Rename(_) => false,
     }
 }
