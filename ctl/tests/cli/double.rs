@@ -3,7 +3,9 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -45,6 +47,7 @@ impl Reply {
 /// A listening socket in a folder of its own.
 pub(crate) struct Double {
     folder: TempDir,
+    asked: Receiver<()>,
     thread: JoinHandle<()>,
 }
 
@@ -53,13 +56,14 @@ impl Double {
     pub(crate) fn start(replies: Vec<(&'static str, Reply)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let listener = UnixListener::bind(folder.path().join("api.sock")).expect("a socket in it");
+        let (tell, asked) = mpsc::channel();
         let thread = thread::spawn(move || {
             for (target, reply) in replies {
                 let (stream, _) = listener.accept().expect("a connection");
-                serve(stream, target, &reply);
+                serve(stream, target, &reply, &tell);
             }
         });
-        Self { folder, thread }
+        Self { folder, asked, thread }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -70,16 +74,23 @@ impl Double {
         self.folder.path().join("api.sock")
     }
 
+    /// Waits until a request has arrived.
+    pub(crate) fn wait_for_request(&self) {
+        self.asked.recv_timeout(Duration::from_secs(60)).expect("a request within a minute");
+    }
+
     /// Passes on a failed check of a request.
     pub(crate) fn finish(self) {
         self.thread.join().expect("every request was asked as expected");
     }
 }
 
-fn serve(mut stream: UnixStream, target: &str, reply: &Reply) {
+fn serve(mut stream: UnixStream, target: &str, reply: &Reply, tell: &Sender<()>) {
     let mut lines = BufReader::new(&stream).lines().map(|line| line.expect("a whole line"));
     assert_eq!(lines.next().expect("a request line"), format!("{target} HTTP/1.1"));
     assert!(lines.any(|line| line.is_empty()), "the head has an end");
+    // Most tests do not wait for it.
+    let _ = tell.send(());
     let sent = match reply {
         Reply::Whole { status, body, version } => stream.write_all(
             format!(

@@ -214,6 +214,17 @@ fn a_daemon_that_does_not_answer_is_given_up() {
 }
 
 #[test]
+fn an_interrupt_is_exit_130() {
+    let double = Double::start(vec![("GET /v1/status", Reply::Silence)]);
+    let child = swarmctl(&["status", "--socket"]).arg(double.socket()).spawn().unwrap();
+    double.wait_for_request();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    double.finish();
+}
+
+#[test]
 fn no_daemon_is_said_with_the_places_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -27,7 +27,7 @@ const MODE: u32 = 0o660;
 const CONNECTIONS_MAX: usize = 64;
 
 /// How long connections may keep a daemon from stopping: one may be idle or stuck.
-pub const STOP_MAX: Duration = Duration::from_secs(2);
+pub const STOP_MAX: Duration = Duration::from_millis(500);
 
 /// Why the socket cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
