@@ -153,7 +153,8 @@ impl Node {
         let track = Track::by_id(&body.track)?;
         let recipe = Recipe::from_bytes(&body.recipe).ok()?;
         // Bits of another class cannot be compared: this form has no tolerances.
-        if self.worker.class() != Some(body.numeric_class) {
+        let is_comparable = self.worker.class() == Some(body.numeric_class);
+        if !is_comparable || !self.charter.serves(&self.keys.account, &receipt.account) {
             return None;
         }
         let proof = self.vote_proof(&claim, draw);

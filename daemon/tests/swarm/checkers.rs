@@ -1,7 +1,5 @@
 //! What must hold of all nodes at the end of a run.
 
-use std::collections::BTreeSet;
-
 use credits::{Body, Charter, Ledger, Mint, Ucr};
 use proto::ids::AccountId;
 
@@ -93,13 +91,15 @@ fn check_conservation(ledger: &Ledger) -> Result<(), String> {
 fn check_audit(ledger: &Ledger, charter: &Charter) -> Result<(), String> {
     let (items, _) = ledger.missing(&[], usize::MAX);
     let terms = jobs::terms::Tracks::builtin();
-    let audited = credits::audit::balances(&items, charter, &terms);
-    let owners: BTreeSet<AccountId> = ledger.accounts().collect();
-    for account in owners {
-        let counted = ledger.balance(&account).counted;
-        let other = audited.get(&account).copied().unwrap_or_default();
-        if counted != other {
-            return Err(format!("the audit of {account} gives {other:?}, the ledger {counted:?}"));
+    let (audited, audited_final) = credits::Audit::both(charter, &terms, &items);
+    for account in ledger.accounts() {
+        let view = ledger.balance(&account);
+        for (counted, other) in [(view.counted, &audited), (view.fin, &audited_final)] {
+            let money = other.money_of(&account);
+            let of_ledger = [counted.spendable, counted.held, counted.vesting].map(|ucr| u128::from(ucr.get()));
+            if of_ledger != [money.spendable, money.held, money.vesting] {
+                return Err(format!("the audit of {account} gives {money:?}, the ledger {counted:?}"));
+            }
         }
     }
     Ok(())
