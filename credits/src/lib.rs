@@ -1,4 +1,4 @@
-//! The ledger of swarmd: signed receipts, pure.
+#![doc = include_str!("../README.md")]
 
 mod amount;
 mod anchor;

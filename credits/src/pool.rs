@@ -146,3 +146,67 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use proto::ids::{NumericClass, ReceiptId, SwarmId, TrackId};
+    use proto::sign::account_of;
+
+    use super::*;
+    use crate::body::{Body, Claim};
+    use crate::receipt::{Balances, Draft};
+
+    /// A receipt of about 1.4 KB that nothing known comes before.
+    fn item(account: u16, seq: u64) -> Item {
+        let mut seed = [0; 32];
+        seed[..2].copy_from_slice(&account.to_le_bytes());
+        let key = SigningKey::from_bytes(&seed);
+        let body = Body::Claim(Claim {
+            track: TrackId::new([1; 32]),
+            recipe: vec![1; 1024],
+            nonce: 0,
+            gas: 0,
+            metric_microbits: 0,
+            trace_root: [0; 32],
+            segments: 1,
+            numeric_class: NumericClass::new([1; 32]),
+        });
+        let draft = Draft {
+            swarm: SwarmId::new([1; 32]),
+            account: account_of(&key),
+            seq,
+            prev: Some(ReceiptId::new([2; 32])),
+            epoch: 0,
+            after: Balances::default(),
+            body,
+        };
+        draft.sign(&key).into()
+    }
+
+    #[test]
+    fn waiting_bytes_are_bounded_and_the_oldest_strangers_go_first() {
+        let mut pool = Pool::default();
+        let wait = |item: &Item| vec![Wait::Name(Name::Chain(item.account()))];
+        let founder = item(0, 2);
+        assert!(pool.put(founder.clone(), wait(&founder), true, 0));
+        let mut all = Vec::new();
+        for account in 1..400_u16 {
+            for seq in 2..34 {
+                let item = item(account, seq);
+                assert!(pool.put(item.clone(), wait(&item), false, u64::from(account)));
+                all.push(item);
+            }
+        }
+        assert!(pool.bytes <= BYTES_MAX);
+        let kept = all.iter().filter(|item| pool.items.contains_key(&item.key())).count();
+        assert_eq!(kept, pool.len() - 1);
+        assert!((9_000..11_000).contains(&kept), "{kept}");
+        assert!(all[all.len() - kept + 32..].iter().all(|item| pool.items.contains_key(&item.key())));
+        assert!(pool.items.contains_key(&founder.key()));
+        // Whatever leaves, leaves every index.
+        pool.expire(u64::MAX);
+        assert_eq!((pool.len(), pool.bytes), (0, 0));
+        assert!(pool.by_wait.is_empty() && pool.by_account.is_empty() && pool.by_age.is_empty());
+    }
+}

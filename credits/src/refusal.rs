@@ -1,4 +1,5 @@
-//! Every answer "no": one variant each, in the order in which they are tried.
+//! Every answer "no": one variant each. The README lists the order in which they are
+//! tried.
 
 /// Why a claim cannot be priced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,7 @@ pub enum TermsFault {
     OutOfRange,
 }
 
-/// Why an item is not part of the set. The README lists the order.
+/// Why an item is not part of the set, or a draft not signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The body is longer than a receipt may be.

@@ -392,16 +392,22 @@ impl Set {
         reach.get(quorum.saturating_sub(1)).copied().unwrap_or(0)
     }
 
-    /// In a forked one: the highest anchored receipt that a quorum's anchors lie at
-    /// or above; the one with the lowest id of several.
+    /// In a forked one: the highest receipt that a quorum's anchors lie at or above,
+    /// be it on several branches; the one with the lowest id of several.
     fn highest_final_of_tree(&self, chain: &Chain, quorum: usize) -> Option<ReceiptId> {
-        let anchored: BTreeMap<ReceiptId, u64> =
-            chain.anchors.values().map(|anchor| (anchor.receipt, anchor.seq)).collect();
-        let is_final = |id: &ReceiptId| {
-            let over = chain.anchors.values().filter(|anchor| self.is_on_path(id, &anchor.receipt));
-            over.map(|anchor| anchor.founder).collect::<BTreeSet<_>>().len() >= quorum
-        };
-        let candidates = anchored.iter().filter(|(id, _)| is_final(id));
-        candidates.max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map(|(id, _)| *id)
+        let mut founders: BTreeMap<ReceiptId, BTreeSet<AccountId>> = BTreeMap::new();
+        for anchor in chain.anchors.values() {
+            let mut at = Some(anchor.receipt);
+            while let Some(entry) = at.and_then(|id| self.entries.get(&id)) {
+                // What it has reached before, it has reached to the bottom.
+                if !founders.entry(entry.receipt.id).or_default().insert(anchor.founder) {
+                    break;
+                }
+                at = entry.receipt.prev;
+            }
+        }
+        let seq = |id: &ReceiptId| self.entries[id].receipt.seq;
+        let reached = founders.iter().filter(|(_, founders)| founders.len() >= quorum).map(|(id, _)| *id);
+        reached.max_by(|a, b| seq(a).cmp(&seq(b)).then(b.cmp(a)))
     }
 }

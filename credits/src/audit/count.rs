@@ -159,11 +159,11 @@ impl Books<'_> {
             Body::Mint(Mint::Fee(fee)) => self.is_frozen(receipt) || self.counts(self.receipts[&fee.mint]),
             Body::Settle(settle) => {
                 let names_it = ReleaseProof::Settle(receipt.id);
-                let outranks = |release: &&Receipt| {
+                let outranks = |release: &Receipt| {
                     matches!(&release.body, Body::Release(body) if body.hold == settle.hold && body.proof != names_it)
                         && self.is_frozen(release)
                 };
-                self.is_frozen(receipt) || !self.order.iter().any(|release| outranks(&release))
+                self.is_frozen(receipt) || !self.order.iter().any(|release| outranks(release))
             }
             Body::Genesis(_)
             | Body::Claim(_)
@@ -179,13 +179,13 @@ impl Books<'_> {
         let votes = self.votes_of(mint, |id| self.valid.contains(id));
         let ends = self.first_epoch.get(&receipt.id);
         let ends = ends.map_or(u64::MAX, |first| first.saturating_add(self.charter.rules.delays.vest_epochs));
-        let refutes = |other: &&Receipt| {
+        let refutes = |other: &Receipt| {
             matches!(&other.body, Body::Attest(attest) if attest.claim == mint.claim)
                 && self.valid.contains(&other.id)
                 && self.confirms(&other.id, mint) != Some(true)
                 && self.first_epoch.get(&other.id).is_some_and(|epoch| *epoch < ends)
         };
         votes >= u64::from(self.charter.rules.voting.confirmations)
-            && !self.order.iter().any(|other| refutes(&other))
+            && !self.order.iter().any(|other| refutes(other))
     }
 }

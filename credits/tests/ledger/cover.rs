@@ -221,6 +221,25 @@ fn what_lies_above_a_fork_and_is_not_final_is_gone_with_all_that_came_of_it() {
 }
 
 #[test]
+fn anchors_over_two_branches_are_anchors_over_what_both_have_below() {
+    let mut world = World::new(3, 6, 3, 2);
+    world.earn_spendable(4, 1);
+    let vest = world.ledger.head(&world.account(4)).unwrap();
+    assert!(!world.ledger.is_final(&vest.id));
+    let one = world.hold(4, 5, 60).unwrap();
+    let other = world.branch(4, vest.seq + 1, &[Body::Hold(world.hold_body(3, 60))])[0].clone();
+    world.apply(other.clone().into());
+    for (founder, over) in [(0, one), (1, other.id), (2, other.id)] {
+        let over = (world.account(4), vest.seq + 1, over);
+        let key = &world.keys[founder].signing;
+        world.apply(credits::Anchor::sign(&world.charter, over, world.epoch, vec![], key).into());
+    }
+    assert!(world.ledger.is_final(&vest.id));
+    assert_eq!(world.ledger.head(&world.account(4)), Some(vest));
+    check(&world, 4, [100, 0, 0], NOTHING);
+}
+
+#[test]
 fn a_hold_is_covered_as_far_as_real_money_reaches() {
     let mut world = World::new(3, 7, 3, 2);
     world.earn_spendable(4, 1);

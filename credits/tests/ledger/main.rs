@@ -9,5 +9,6 @@ mod golden;
 mod history;
 mod pool;
 mod properties;
-mod refusals;
+mod rules_of_money;
+mod rules_of_work;
 mod world;

@@ -410,3 +410,18 @@ pub(crate) struct Earned {
     pub(crate) attests: Vec<ReceiptId>,
     pub(crate) mint: ReceiptId,
 }
+
+/// Rows of bodies that one account tries: what each meets, `None` when it passes.
+#[track_caller]
+pub(crate) fn check(world: &World, key: usize, rows: Vec<(Option<Refusal>, Body)>) {
+    for (row, (expected, body)) in rows.into_iter().enumerate() {
+        assert_eq!(world.draft(key, body).err(), expected, "row {row}");
+    }
+}
+
+/// A world in which account 4 has 100 ucr to spend.
+pub(crate) fn rich() -> World {
+    let mut world = World::new(3, 6, 2, 2);
+    world.earn_spendable(4, 1);
+    world
+}
