@@ -1,7 +1,8 @@
 //! Compiles the `.proto` files with protox, so that no protoc is needed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["receipt", "gossip", "sync", "work", "blob", "worker", "journal"].map(|name| format!("proto/{name}.proto"));
+    let files = ["receipt", "gossip", "sync", "work", "blob", "worker", "journal"]
+        .map(|name| format!("proto/{name}.proto"));
     for file in &files {
         println!("cargo::rerun-if-changed={file}");
     }

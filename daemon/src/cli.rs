@@ -20,7 +20,11 @@ const USAGE: u8 = 2;
 
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "swarmd", version, about = "A battery for GPU time: earn credits with idle compute, spend them on bursts")]
+#[command(
+    name = "swarmd",
+    version,
+    about = "A battery for GPU time: earn credits with idle compute, spend them on bursts"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

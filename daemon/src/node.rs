@@ -33,10 +33,10 @@ use effect::{Effect, GossipVerdict, JournalKind, LocalRefusal, Note};
 use input::{GossipToken, Input, LocalOrder};
 
 pub use chain::Signing;
-pub use memory::encode_item;
-pub use work::state_file;
 pub use earn::NotEarning;
+pub use memory::encode_item;
 pub use view::{CheckedNow, ConnectedPeer, Snapshot};
+pub use work::state_file;
 
 /// Who this node is.
 pub struct Keys {

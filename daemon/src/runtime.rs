@@ -6,8 +6,8 @@
 //! one input must be carried out in order.
 
 mod answers;
-mod effects;
 mod edge;
+mod effects;
 mod start;
 mod worker;
 

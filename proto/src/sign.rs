@@ -108,7 +108,11 @@ mod tests {
                 let own = asked == signed;
                 assert_eq!(asked.is_signed(&account, &digest, &signature), own, "{signed:?} as {asked:?}");
                 let asked_digest = asked.digest(&swarm, 0, b"body");
-                assert_eq!(asked.is_signed(&account, &asked_digest, &signature), own, "{signed:?} as {asked:?}");
+                assert_eq!(
+                    asked.is_signed(&account, &asked_digest, &signature),
+                    own,
+                    "{signed:?} as {asked:?}"
+                );
             }
             let elsewhere = signed.digest(&SwarmId::new([2; 32]), 0, b"body");
             assert!(!signed.is_signed(&account, &elsewhere, &signature));

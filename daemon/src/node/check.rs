@@ -329,9 +329,8 @@ impl Check {
     /// Every state that this check brought into the blob store.
     fn states(&self) -> Vec<BlobHash> {
         let opening = self.opening.iter();
-        let opened = opening.flat_map(|opening| {
-            [Some(opening.start.state), opening.end.as_ref().map(|end| end.state)]
-        });
+        let opened = opening
+            .flat_map(|opening| [Some(opening.start.state), opening.end.as_ref().map(|end| end.state)]);
         let computed = [self.computed.initial, self.computed.end.map(|(end, _)| end)];
         opened.chain(computed).flatten().collect()
     }

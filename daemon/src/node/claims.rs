@@ -10,11 +10,11 @@ use proto::wire::journal::trial_record::Step;
 use proto::wire::receipt as wire;
 use proto::wire::sync::refused::Reason;
 
-use super::{Node, Signing};
 use super::effect::{Effect, JournalKind, Note};
 use super::memory::trial_record;
 use super::message::{Answer, Ask, Opening};
 use super::peers::Purpose;
+use super::{Node, Signing};
 
 /// One own claim and what is needed to answer for it.
 struct OwnClaim {

@@ -266,7 +266,8 @@ impl Node {
 
     /// Who a trial's mint names as having got the same.
     fn named_by(&self, mint: &ReceiptId) -> Vec<AccountId> {
-        let Some(Body::Mint(Mint::Trial(mint))) = self.ledger.receipt(mint).map(|receipt| &receipt.body) else {
+        let Some(Body::Mint(Mint::Trial(mint))) = self.ledger.receipt(mint).map(|receipt| &receipt.body)
+        else {
             return Vec::new();
         };
         mint.attests.iter().filter_map(|attest| Some(self.ledger.receipt(attest)?.account)).collect()
@@ -315,11 +316,7 @@ impl Node {
         }
     }
 
-    fn claim(
-        &mut self,
-        running: &Running,
-        trace: &Trace,
-    ) -> Result<ReceiptId, LocalRefusal> {
+    fn claim(&mut self, running: &Running, trace: &Trace) -> Result<ReceiptId, LocalRefusal> {
         let metric_microbits = trace.metric_microbits(running.track.eval_bytes());
         let gas = gas::of(&running.recipe, &running.track).map_or(0, |gas| gas.total);
         let claim = self.sign(Body::Claim(Claim {

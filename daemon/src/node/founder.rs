@@ -85,7 +85,8 @@ impl Node {
             return Answer::Refused(Reason::NotAllowed);
         }
         let chain = self.ledger.chain(&from);
-        let Some(receipt) = chain.iter().find(|receipt| receipt.id == id && receipt.seq == seq).cloned() else {
+        let Some(receipt) = chain.iter().find(|receipt| receipt.id == id && receipt.seq == seq).cloned()
+        else {
             return Answer::Refused(Reason::Unknown);
         };
         let last = self.founder.anchors.get(&from).cloned();

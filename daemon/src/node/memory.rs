@@ -89,11 +89,7 @@ impl Node {
                     self.claims.keep(receipt.id, claim.nonce, trace);
                 }
             }
-            Body::Genesis(_)
-            | Body::Vest(_)
-            | Body::Hold(_)
-            | Body::Settle(_)
-            | Body::Release(_) => {}
+            Body::Genesis(_) | Body::Vest(_) | Body::Hold(_) | Body::Settle(_) | Body::Release(_) => {}
         }
     }
 }

@@ -142,12 +142,9 @@ pub struct Opening {
 
 impl Greeting {
     fn digest(&self) -> [u8; 32] {
-        let body = [
-            &self.clock_ms.to_le_bytes()[..],
-            &self.blob_port.to_le_bytes()[..],
-            self.version.as_bytes(),
-        ]
-        .concat();
+        let body =
+            [&self.clock_ms.to_le_bytes()[..], &self.blob_port.to_le_bytes()[..], self.version.as_bytes()]
+                .concat();
         Domain::Hello.digest(&self.swarm, 0, &body)
     }
 

@@ -108,9 +108,8 @@ impl Node {
             return;
         }
         let epoch = self.epoch();
-        let expiring = |hold: &ReceiptId| {
-            self.hold(hold).is_some_and(|(_, terms)| epoch + 1 >= terms.expiry_epoch)
-        };
+        let expiring =
+            |hold: &ReceiptId| self.hold(hold).is_some_and(|(_, terms)| epoch + 1 >= terms.expiry_epoch);
         let due: Vec<ReceiptId> = self.money.payable().filter(expiring).collect();
         for hold in due {
             // Without a voucher nothing is collected: that gives the payer all of it

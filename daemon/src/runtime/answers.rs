@@ -53,10 +53,7 @@ impl Runtime {
         let trials = view.trials();
         Status {
             account: snapshot.account,
-            swarm: SwarmName {
-                id: self.node.charter().id,
-                name: self.node.charter().rules.name.clone(),
-            },
+            swarm: SwarmName { id: self.node.charter().id, name: self.node.charter().rules.name.clone() },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: self.started.elapsed().as_secs(),
             epoch: snapshot.epoch,

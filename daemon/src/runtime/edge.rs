@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 
 use super::{Posted, Runtime};
 use crate::net::{self, NetCommand, RpcError, Verdict};
+use crate::node::input;
 use crate::node::input::{AskToken, Input};
 use crate::node::message::{Answer, Ask, NoAnswer, check_bundle};
-use crate::node::input;
 
 /// What checking and signing at the edge need.
 pub(super) struct Edge {
@@ -80,12 +80,7 @@ impl Runtime {
     }
 
     /// Checks a peer's answer.
-    pub(super) fn check_response(
-        &mut self,
-        token: u64,
-        from: AccountId,
-        result: Result<Response, RpcError>,
-    ) {
+    pub(super) fn check_response(&mut self, token: u64, from: AccountId, result: Result<Response, RpcError>) {
         let (edge, posted, _) = self.hands();
         tokio::task::spawn_blocking(move || {
             let answer = match result {

@@ -57,8 +57,9 @@ impl Runtime {
             Effect::Persist(ref items) => {
                 let records: Vec<Vec<u8>> = items.iter().map(encode_item).collect();
                 let store = &mut self.store;
-                let done =
-                    tokio::task::block_in_place(|| store.append_items(&records).and_then(|()| store.commit()));
+                let done = tokio::task::block_in_place(|| {
+                    store.append_items(&records).and_then(|()| store.commit())
+                });
                 return done.map_err(|error| (effect, error));
             }
             Effect::Verdict { token, verdict } => {

@@ -22,7 +22,7 @@ use crate::dirs::{self, Dirs, DirsError};
 use crate::identity::{Identity, IdentityError};
 use crate::net::{self, Address, AddressError, NetConfig, NetError, Ticket, TicketError};
 use crate::node::effect::JournalKind;
-use crate::node::{Defect, Keys, Kept, Node, Settings};
+use crate::node::{Defect, Kept, Keys, Node, Settings};
 use crate::store::{Opened, Store, StoreError};
 use crate::worker::{self, Program};
 
@@ -112,7 +112,9 @@ impl StartError {
         match self {
             Self::Dirs(error) => error.hint().to_owned(),
             Self::Identity(error) => error.hint(),
-            Self::NoCharter => "give one with --charter FILE; `swarmd try` makes a swarm of its own".to_owned(),
+            Self::NoCharter => {
+                "give one with --charter FILE; `swarmd try` makes a swarm of its own".to_owned()
+            }
             Self::CharterFile { .. } => "check the path and its permissions".to_owned(),
             Self::Charter { .. } => "ask for the file again: it was damaged or is something else".to_owned(),
             Self::OtherSwarm { .. } => {
@@ -152,7 +154,8 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
     let blobs = Blobs::start(blob_store, *identity.seed(), &charter.id, bind)?;
     let node = node(config, &charter, &identity, &opened, blobs.port());
     if let Some(parent) = socket.parent() {
-        std::fs::create_dir_all(parent).map_err(|source| StartError::CharterFile { path: socket.clone(), source })?;
+        std::fs::create_dir_all(parent)
+            .map_err(|source| StartError::CharterFile { path: socket.clone(), source })?;
     }
     let api = ApiSocket::bind(&socket).await?;
     let (calls_out, calls) = mpsc::channel(CALLS_MAX);

@@ -40,7 +40,9 @@ pub(super) async fn conclude(stage: &mut Stage, args: &TryArgs) -> Result<(), Tr
         ledger_verifies(stage, node).await?;
     }
     ledgers_agree(stage).await?;
-    println!("Every check held: the three ledgers verify and agree, and every node was paid for work that others re-ran.");
+    println!(
+        "Every check held: the three ledgers verify and agree, and every node was paid for work that others re-ran."
+    );
     Ok(())
 }
 
@@ -75,10 +77,17 @@ async fn every_node_earned(stage: &Stage) -> Result<(), TryError> {
 async fn ledger_verifies(stage: &Stage, node: usize) -> Result<(), TryError> {
     match stage.ask(node, &["ledger", "verify"]).await {
         Ok(ApiAnswer::Verify(found)) if found.ok => {
-            println!("Ledger of node {}: {} receipts of {} accounts verify.", node + 1, found.receipts, found.accounts);
+            println!(
+                "Ledger of node {}: {} receipts of {} accounts verify.",
+                node + 1,
+                found.receipts,
+                found.accounts
+            );
             Ok(())
         }
-        Ok(answer) => Err(Failed::new("every ledger verifies", format!("node {}: {answer:?}", node + 1)).into()),
+        Ok(answer) => {
+            Err(Failed::new("every ledger verifies", format!("node {}: {answer:?}", node + 1)).into())
+        }
         Err(error) => Err(Failed::new("every ledger verifies", error.to_string()).into()),
     }
 }

@@ -43,19 +43,22 @@ impl Stage {
     pub(super) fn set(keep: bool) -> io::Result<Self> {
         let mut random = [0; 32];
         getrandom(&mut random)?;
-        let folder = std::env::temp_dir().join(format!("swarmd-try-{}", &blake3::hash(&random).to_hex()[..8]));
+        let folder =
+            std::env::temp_dir().join(format!("swarmd-try-{}", &blake3::hash(&random).to_hex()[..8]));
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let mut stage =
             Self { folder, keep, program: std::env::current_exe()?, seats: Vec::new(), tickets: Vec::new() };
-        let seeds: Vec<[u8; 32]> =
-            (0..NODES).map(|node| blake3::derive_key("swarmd try node v1", &[&random[..], &[node as u8]].concat())).collect();
+        let seeds: Vec<[u8; 32]> = (0..NODES)
+            .map(|node| blake3::derive_key("swarmd try node v1", &[&random[..], &[node as u8]].concat()))
+            .collect();
         let charter = charter(&seeds)?;
         for (index, seed) in seeds.iter().enumerate() {
             let folder = stage.folder.join(format!("node{}", index + 1));
             fs::DirBuilder::new().mode(0o700).create(&folder)?;
             fs::write(folder.join("charter"), &charter)?;
             let mut options = fs::OpenOptions::new();
-            let mut key = options.write(true).create_new(true).mode(0o600).open(folder.join(crate::identity::FILE))?;
+            let mut key =
+                options.write(true).create_new(true).mode(0o600).open(folder.join(crate::identity::FILE))?;
             key.write_all(seed)?;
             stage.seats.push(Seat { folder, daemon: None, worker_program: None });
         }
@@ -100,7 +103,8 @@ impl Stage {
         if let Some(program) = &seat.worker_program {
             command.arg("--worker-program").arg(program);
         }
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SWARM_")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SWARM_"))
+        {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);

@@ -132,7 +132,8 @@ fn tell(screen: &Screen, node: usize, seen: &mut Seen, status: &Status) {
     }
     if status.trials.minted > seen.minted {
         let vesting = status.balance.vesting_ucr;
-        screen.say(&format!("node {name}'s claim was confirmed: minted, {vesting} ucr wait for their window."));
+        screen
+            .say(&format!("node {name}'s claim was confirmed: minted, {vesting} ucr wait for their window."));
     }
     let spendable_ucr = status.balance.spendable_ucr;
     if spendable_ucr > seen.spendable_ucr {

@@ -80,11 +80,7 @@ fn check_forks(world: &World) -> Result<(), String> {
 /// What was minted is somewhere, to the unit.
 fn check_conservation(ledger: &Ledger) -> Result<(), String> {
     let totals = ledger.audit_totals();
-    if totals.is_conserved() {
-        Ok(())
-    } else {
-        Err(format!("conservation broken: {totals:?}"))
-    }
+    if totals.is_conserved() { Ok(()) } else { Err(format!("conservation broken: {totals:?}")) }
 }
 
 /// The second computation, which shares no code with the ledger, agrees.
@@ -96,7 +92,8 @@ fn check_audit(ledger: &Ledger, charter: &Charter) -> Result<(), String> {
         let view = ledger.balance(&account);
         for (counted, other) in [(view.counted, &audited), (view.fin, &audited_final)] {
             let money = other.money_of(&account);
-            let of_ledger = [counted.spendable, counted.held, counted.vesting].map(|ucr| u128::from(ucr.get()));
+            let of_ledger =
+                [counted.spendable, counted.held, counted.vesting].map(|ucr| u128::from(ucr.get()));
             if of_ledger != [money.spendable, money.held, money.vesting] {
                 return Err(format!("the audit of {account} gives {money:?}, the ledger {counted:?}"));
             }
@@ -145,4 +142,3 @@ fn check_liars(world: &World) -> Result<(), String> {
     }
     Ok(())
 }
-

@@ -8,7 +8,7 @@ use credits::{Charter, ClaimTerms, Item};
 use daemon::node::effect::{Effect, GossipVerdict, JournalKind, Note};
 use daemon::node::input::{AskToken, GossipToken, Input, LocalToken, ReplyToken, WorkerReport};
 use daemon::node::message::{Answer, Ask, NoAnswer};
-use daemon::node::{Defect, Keys, Kept, Node, Settings};
+use daemon::node::{Defect, Kept, Keys, Node, Settings};
 use jobs::counter_rng::{self, Stream};
 use proto::ids::{AccountId, BlobHash};
 use proto::wire::worker::Order;
@@ -259,14 +259,8 @@ impl World {
             defect: self.defect,
         };
         let keys = Keys::from_seed(&machine.seed);
-        let node = Node::new(
-            Arc::clone(&self.charter),
-            Arc::clone(&self.terms),
-            keys,
-            settings,
-            kept,
-            self.now_ms,
-        );
+        let node =
+            Node::new(Arc::clone(&self.charter), Arc::clone(&self.terms), keys, settings, kept, self.now_ms);
         let account = node.account();
         machine.node = Some(node);
         let links: Vec<usize> = machine.links.iter().copied().collect();
@@ -419,7 +413,10 @@ impl World {
         if self.machines[to].node.is_none() {
             if let Message::Ask { token, .. } = message {
                 let answer = Box::new(Err(NoAnswer::Unreachable));
-                self.at(100, Event::Deliver { from: to, to: from, message: Message::Answer { token, answer } });
+                self.at(
+                    100,
+                    Event::Deliver { from: to, to: from, message: Message::Answer { token, answer } },
+                );
             }
             return;
         }
