@@ -8,6 +8,7 @@
 mod answers;
 mod edge;
 mod effects;
+mod index;
 mod start;
 mod worker;
 
@@ -55,9 +56,16 @@ struct Place {
     since: Instant,
 }
 
-/// Effects that wait because the disk refuses to write.
+/// Effects that wait because the disk refuses to write. Meanwhile the loop takes
+/// nothing in but questions, so that they do not grow.
 struct Stalled {
     effects: VecDeque<Effect>,
+}
+
+/// What happens now and then.
+struct Clocks {
+    started: Instant,
+    indexed: index::Indexed,
 }
 
 /// Everything the loop owns.
@@ -74,7 +82,7 @@ struct Runtime {
     places: BTreeMap<AccountId, Place>,
     signer: Arc<edge::Edge>,
     stalled: Option<Stalled>,
-    started: Instant,
+    clocks: Clocks,
 }
 
 impl Runtime {
@@ -87,12 +95,12 @@ impl Runtime {
             tokio::select! {
                 _ = stop.changed() => break,
                 _ = ticks.tick() => self.tick(),
-                event = self.net.events.recv() => match event {
+                event = self.net.events.recv(), if self.stalled.is_none() => match event {
                     Some(event) => self.net_event(event),
                     None => break,
                 },
-                Some(posted) = self.posted.1.recv() => self.post_came(posted),
-                event = self.worker.event() => self.worker_event(event),
+                Some(posted) = self.posted.1.recv(), if self.stalled.is_none() => self.post_came(posted),
+                event = self.worker.event(), if self.stalled.is_none() => self.worker_event(event),
                 Some(call) = self.calls.recv() => self.answer(call),
             }
         }
@@ -103,8 +111,12 @@ impl Runtime {
 
     fn tick(&mut self) {
         self.retry_disk();
+        if self.stalled.is_some() {
+            return;
+        }
         self.worker.start_if_due();
         self.input(Input::Tick);
+        self.update_index();
     }
 
     /// Hands an input to the node and carries out what it wants.

@@ -1,5 +1,7 @@
 //! A run in pieces is the run in one piece, to the last bit.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by unwrapping")]
+
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;

@@ -1,5 +1,7 @@
 //! The number of threads changes no bit.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by unwrapping")]
+
 use std::process::Command;
 
 use burn::tensor::Device;

@@ -1,5 +1,7 @@
 //! The worker by its frames: a run, its replay, evaluation, export, refusals, a stop.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by unwrapping")]
+
 use std::io::{self, PipeReader, PipeWriter};
 use std::path::Path;
 use std::thread::JoinHandle;

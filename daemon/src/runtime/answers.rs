@@ -48,14 +48,17 @@ impl Runtime {
         let snapshot = self.node.snapshot();
         let signing = match &snapshot.signing {
             node::Signing::Open => Signing::Ok,
-            other => Signing::Refusing { reason: other.to_string() },
+            refusing @ (node::Signing::Waiting { .. }
+            | node::Signing::Disk(_)
+            | node::Signing::Clock
+            | node::Signing::Forked) => Signing::Refusing { reason: refusing.to_string() },
         };
         let trials = view.trials();
         Status {
             account: snapshot.account,
             swarm: SwarmName { id: self.node.charter().id, name: self.node.charter().rules.name.clone() },
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_seconds: self.started.elapsed().as_secs(),
+            uptime_seconds: self.clocks.started.elapsed().as_secs(),
             epoch: snapshot.epoch,
             peers: u32::try_from(snapshot.peers.len()).unwrap_or(u32::MAX),
             doing: doing(&snapshot, trials.claimed),

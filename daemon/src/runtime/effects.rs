@@ -13,6 +13,12 @@ use crate::node::message::to_bundle;
 use crate::node::{encode_item, input};
 use crate::store::StoreError;
 
+/// An effect that the disk refused.
+struct Refused {
+    effect: Effect,
+    error: StoreError,
+}
+
 impl Runtime {
     /// Carries effects out until the disk refuses; then they wait for it.
     pub(super) fn carry_out(&mut self, effects: VecDeque<Effect>) {
@@ -22,7 +28,8 @@ impl Runtime {
         }
         let mut effects = effects;
         while let Some(effect) = effects.pop_front() {
-            if let Err((effect, error)) = self.effect(effect) {
+            if let Err(refused) = self.effect(effect) {
+                let Refused { effect, error } = *refused;
                 tracing::error!(%error, hint = error.hint(), "the disk refuses to write");
                 let reason = error.to_string().into();
                 effects.push_front(effect);
@@ -48,11 +55,11 @@ impl Runtime {
         }
     }
 
-    fn effect(&mut self, effect: Effect) -> Result<(), (Effect, StoreError)> {
+    fn effect(&mut self, effect: Effect) -> Result<(), Box<Refused>> {
         match effect {
             Effect::Journal { kind, ref bytes } => {
                 let done = tokio::task::block_in_place(|| self.store.journal(kind.number(), bytes));
-                return done.map_err(|error| (effect, error));
+                return done.map_err(|error| Box::new(Refused { effect, error }));
             }
             Effect::Persist(ref items) => {
                 let records: Vec<Vec<u8>> = items.iter().map(encode_item).collect();
@@ -60,7 +67,7 @@ impl Runtime {
                 let done = tokio::task::block_in_place(|| {
                     store.append_items(&records).and_then(|()| store.commit())
                 });
-                return done.map_err(|error| (effect, error));
+                return done.map_err(|error| Box::new(Refused { effect, error }));
             }
             Effect::Verdict { token, verdict } => {
                 let verdict = match verdict {

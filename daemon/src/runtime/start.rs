@@ -14,7 +14,7 @@ use proto::wire::receipt as wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::worker::WorkerSlot;
-use super::{BESIDE_MAX, POSTED_MAX, Runtime, edge, now_ms};
+use super::{BESIDE_MAX, Clocks, POSTED_MAX, Runtime, edge, now_ms};
 use crate::api::{ApiSocket, CALLS_MAX, SocketError};
 use crate::blobs::{BlobStore, Blobs, BlobsError};
 use crate::config::{Config, DonateWhen};
@@ -177,7 +177,7 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
         places: BTreeMap::new(),
         signer: Arc::new(edge::Edge { charter, signing: identity.signing_key() }),
         stalled: None,
-        started: Instant::now(),
+        clocks: Clocks { started: Instant::now(), indexed: super::index::Indexed::default() },
     };
     tracing::info!(account = %identity.account(), socket = %socket.display(), "daemon started");
     runtime.serve_from_start(stop).await;
@@ -190,6 +190,7 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
 
 impl Runtime {
     async fn serve_from_start(mut self, stop: watch::Receiver<bool>) {
+        self.compare_index();
         if self.worker.is_wanted() {
             self.worker.start_if_due();
             self.input(crate::node::input::Input::DeviceFree(true));

@@ -93,10 +93,10 @@ pub(super) async fn until_earned(
     let mut has_joined = false;
     let mut is_to_kill = kill;
     loop {
-        for node in 0..NODES {
+        for (node, seen) in seen.iter_mut().enumerate() {
             let ApiAnswer::Status(status) = stage.ask(node, &["status"]).await? else { continue };
             screen.show(node, &status);
-            tell(&screen, node, &mut seen[node], &status);
+            tell(&screen, node, seen, &status);
             let is_joined = status.peers as usize == NODES - 1;
             if is_joined && !has_joined && node == NODES - 1 {
                 has_joined = true;
