@@ -7,7 +7,7 @@ use proto::wire::journal::trial_record::Step;
 use proto::wire::journal::{ShareRecord, TrialDropped, TrialRecord};
 use proto::wire::receipt as wire;
 
-use super::effect::JournalKind;
+use super::effect::{Effect, JournalKind};
 use super::{Kept, Node};
 
 /// One item as a journal record or log record.
@@ -16,14 +16,19 @@ pub fn encode_item(item: &Item) -> Vec<u8> {
 }
 
 impl Node {
-    /// Rebuilds the state from what the disk kept; asks for nothing to be done.
+    /// Rebuilds the state from what the disk kept.
     pub(super) fn restore(&mut self, kept: Kept) {
         for item in kept.items {
             self.ledger.apply(item, self.now_ms);
         }
+        let mut only_journalled = Vec::new();
         for (kind, bytes) in kept.journal {
             // A record that does not decode is another version's; see `Node::new`.
-            let _ = self.recall(kind, &bytes);
+            only_journalled.extend(self.recall(kind, &bytes).unwrap_or_default());
+        }
+        if !only_journalled.is_empty() {
+            // The crash came between journal and log: what is signed later names these.
+            self.effects.push(Effect::Persist(only_journalled));
         }
         let own: Vec<_> = self.ledger.chain(&self.keys.account).to_vec();
         own.iter().for_each(|receipt| self.recall_own(receipt));
@@ -31,11 +36,12 @@ impl Node {
         self.recall_duties();
     }
 
-    fn recall(&mut self, kind: JournalKind, bytes: &[u8]) -> Option<()> {
+    /// Takes one record in; the items that the log did not have.
+    fn recall(&mut self, kind: JournalKind, bytes: &[u8]) -> Option<Vec<Item>> {
         match kind {
             JournalKind::Receipt => {
                 let item = self.recalled_item(bytes)?;
-                self.ledger.apply(item, self.now_ms);
+                return Some(self.ledger.apply(item, self.now_ms).applied);
             }
             JournalKind::Anchor => {
                 if let Item::Anchor(anchor) = self.recalled_item(bytes)? {
@@ -53,7 +59,7 @@ impl Node {
                 self.money.keep_voucher(Voucher::from_wire(&wire).ok()?);
             }
         }
-        Some(())
+        Some(Vec::new())
     }
 
     fn recalled_item(&self, bytes: &[u8]) -> Option<Item> {

@@ -163,7 +163,7 @@ impl Node {
     }
 
     fn items_lacking(&self, heads: &[Head]) -> Answer {
-        let (items, more) = self.ledger.missing(heads, RESPONSE_ITEMS_BYTES_MAX);
+        let (items, more) = self.ledger.missing_from(heads, RESPONSE_ITEMS_BYTES_MAX, self.now_ms);
         Answer::Items { items, more }
     }
 

@@ -21,6 +21,9 @@ use crate::net::{PeerAddress, Ticket};
 use crate::node::{self, Snapshot};
 use crate::store;
 
+/// A time ahead of every epoch: a record of the log is not held back for its clock.
+const END_OF_TIME_MS: u64 = u64::MAX >> 1;
+
 impl Runtime {
     pub(super) fn answer(&mut self, call: ApiCall) {
         let ledger = self.node.ledger();
@@ -185,20 +188,25 @@ fn verify(found: &store::Inspected, charter: Arc<Charter>) -> Verification {
         })
         .collect();
     let records = found.items.len() as u64;
+    let mut waiting = Vec::new();
     for (file, offset, bytes) in &found.items {
+        let at = |reason| BadRecord { file: name(file), offset: *offset, reason };
         let checked = wire::Item::decode(&bytes[..])
             .map_err(|error| error.to_string())
             .and_then(|item| Item::check(&item, &charter).map_err(|refusal| refusal.to_string()));
-        let reason = match checked {
-            Err(reason) => Some(reason),
-            Ok(item) => match ledger.apply(item, u64::MAX >> 1).verdict {
-                credits::Verdict::Refused(refusal) => Some(refusal.to_string()),
-                credits::Verdict::Pending => Some("something that it names is not in the log".to_owned()),
-                credits::Verdict::New | credits::Verdict::Duplicate => None,
+        match checked {
+            Err(reason) => bad.push(at(reason)),
+            Ok(item) => match ledger.apply(item.clone(), END_OF_TIME_MS).verdict {
+                credits::Verdict::Refused(refusal) => bad.push(at(refusal.to_string())),
+                credits::Verdict::Pending => {
+                    waiting.push((item, at("something that it names is not in the log".to_owned())));
+                }
+                credits::Verdict::New | credits::Verdict::Duplicate => {}
             },
-        };
-        bad.extend(reason.map(|reason| BadRecord { file: name(file), offset: *offset, reason }));
+        }
     }
+    // What was repaired from a peer stands behind what names it.
+    bad.extend(waiting.into_iter().filter(|(item, _)| !ledger.contains(item)).map(|(_, record)| record));
     let accounts: Vec<_> = ledger.accounts().collect();
     let receipts = accounts.iter().map(|account| ledger.chain(account).len() as u64).sum();
     bad.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
