@@ -192,7 +192,7 @@ impl Runtime {
     async fn serve_from_start(mut self, stop: watch::Receiver<bool>) {
         self.compare_index();
         if self.worker.is_wanted() {
-            self.worker.start_if_due();
+            self.start_worker();
             self.input(crate::node::input::Input::DeviceFree(true));
         }
         self.serve(stop).await;
