@@ -159,18 +159,19 @@ pub fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// Ends when the process is asked to end.
-async fn end_signal() {
+/// Ends when the process is asked to end, or its terminal is closed.
+pub(crate) async fn end_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => _ = terminate.recv().await,
+    let asked = |kind| async move {
+        match signal(kind) {
+            Ok(mut asked) => _ = asked.recv().await,
             Err(_) => std::future::pending().await,
         }
     };
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+        () = asked(SignalKind::interrupt()) => {}
+        () = asked(SignalKind::terminate()) => {}
+        () = asked(SignalKind::hangup()) => {}
     }
 }
 

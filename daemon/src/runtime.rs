@@ -116,7 +116,7 @@ impl Runtime {
         if self.stalled.is_some() {
             return;
         }
-        self.worker.start_if_due();
+        self.start_worker();
         self.input(Input::Tick);
         self.update_index();
     }

@@ -197,7 +197,7 @@ impl Runtime {
             self.input(crate::node::input::Input::Disk(Err(reason)));
         }
         if self.worker.is_wanted() {
-            self.worker.start_if_due();
+            self.start_worker();
             self.input(crate::node::input::Input::DeviceFree(true));
         }
         self.serve(stop).await;

@@ -1,5 +1,6 @@
 //! The worker's place in the loop: started again when it ends, fed and emptied.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -63,21 +64,26 @@ impl WorkerSlot {
         self.due.is_some()
     }
 
-    /// Starts the worker if there is none and it is time.
-    pub(super) fn start_if_due(&mut self) {
+    /// Starts the worker if there is none and it is time; why it does not start.
+    fn start_if_due(&mut self) -> Option<String> {
         if self.handle.is_some() || self.due.is_none_or(|due| Instant::now() < due) {
-            return;
+            return None;
         }
-        let started = empty(&self.folder).map_err(|error| error.to_string()).and_then(|()| {
-            worker::start(&self.program, &self.folder, &self.settings).map_err(|error| error.to_string())
-        });
-        match started {
-            Ok(handle) => self.handle = Some(handle),
-            Err(error) => {
-                tracing::warn!(error, "worker not started");
-                self.postpone();
-            }
-        }
+        let reason = match empty(&self.folder) {
+            Err(error) => format!("cannot empty the worker's folder: {error}"),
+            Ok(()) => match worker::start(&self.program, &self.folder, &self.settings) {
+                Ok(handle) => {
+                    self.handle = Some(handle);
+                    return None;
+                }
+                Err(error) => {
+                    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+                    format!("{error}{cause}; {}", error.hint())
+                }
+            },
+        };
+        self.postpone();
+        Some(reason)
     }
 
     /// The next event of the worker; never ends while there is none.
@@ -155,17 +161,26 @@ fn empty(folder: &Path) -> io::Result<()> {
 }
 
 impl Runtime {
+    /// Starts the worker if one is wanted and due; if it does not start, the node knows why.
+    pub(super) fn start_worker(&mut self) {
+        if let Some(reason) = self.worker.start_if_due() {
+            tracing::warn!(reason, "worker not started");
+            self.input(Input::Worker(WorkerReport::Gone(reason)));
+        }
+    }
+
     pub(super) fn worker_event(&mut self, event: Option<WorkerEvent>) {
         let report = match event {
             Some(WorkerEvent::Report(report)) => translate(report),
             Some(WorkerEvent::Exited { reason, stderr }) => {
-                tracing::warn!(?reason, stderr = stderr.trim(), "worker ended");
+                tracing::warn!(%reason, stderr = stderr.trim(), "worker ended");
                 self.worker.ended();
-                Some(WorkerReport::Gone(format!("{reason:?}")))
+                let said = stderr.trim().lines().last().map(|line| format!(": {line}"));
+                Some(WorkerReport::Gone(format!("the last one {reason}{}", said.unwrap_or_default())))
             }
             None => {
                 self.worker.ended();
-                Some(WorkerReport::Gone("its pipes closed".to_owned()))
+                Some(WorkerReport::Gone("the last one closed its pipes".to_owned()))
             }
         };
         let Some(report) = report else { return };

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use proto::api::{ApiAnswer, HistoryRow, ReceiptKind};
+use proto::api::{Amounts, ApiAnswer, ClaimState, Explanation, HistoryRow, ReceiptKind};
 
-use super::stage::{NODES, Stage};
+use super::stage::{LIAR, NODES, Stage};
 use super::{TryArgs, TryError};
 
 /// A check that did not hold.
@@ -31,6 +31,9 @@ pub(super) async fn conclude(stage: &mut Stage, args: &TryArgs) -> Result<(), Tr
     for node in 0..NODES {
         println!("Balance of node {} (swarmctl ledger balance):\n", node + 1);
         println!("{}", stage.swarmctl(node, &["ledger", "balance"]).await?);
+    }
+    if args.liar.is_some() {
+        a_lie_is_not_paid(stage).await?;
     }
     every_node_earned(stage).await?;
     if args.tamper {
@@ -73,23 +76,54 @@ async fn every_node_earned(stage: &Stage) -> Result<(), TryError> {
     Ok(())
 }
 
+/// A claim of a node that others have re-run and that can not be minted any more.
+pub(super) async fn judged_claim(stage: &Stage, node: usize) -> Result<Option<Explanation>, TryError> {
+    let ApiAnswer::Balance(balance) = stage.ask(node, &["ledger", "balance"]).await? else { return Ok(None) };
+    for unminted in balance.claims.iter().filter(|claim| claim.state != ClaimState::Open) {
+        let claim = unminted.claim.to_string();
+        if let ApiAnswer::Explain(found) = stage.ask(0, &["ledger", "explain", &claim]).await?
+            && !found.evidence.checks.is_empty()
+        {
+            return Ok(Some(*found));
+        }
+    }
+    Ok(None)
+}
+
+/// Shows what became of the liar's claim.
+async fn a_lie_is_not_paid(stage: &Stage) -> Result<(), TryError> {
+    const NAME: &str = "a lie is not paid";
+    let judged = judged_claim(stage, LIAR).await?.ok_or(Failed::new(NAME, "no claim of it was checked"))?;
+    println!("What became of a claim of node {} (swarmctl ledger explain):\n", LIAR + 1);
+    println!("{}", stage.swarmctl(0, &["ledger", "explain", &judged.receipt.to_string()]).await?);
+    let ApiAnswer::Status(status) = stage.ask(LIAR, &["status"]).await? else { return Ok(()) };
+    let Amounts { spendable_ucr, held_ucr, vesting_ucr } = status.balance;
+    let (minted, owned_ucr) = (status.trials.minted, spendable_ucr + held_ucr + vesting_ucr);
+    if minted > 0 || owned_ucr > 0 {
+        let found = format!("node {} minted {minted} and has {owned_ucr} ucr", LIAR + 1);
+        return Err(Failed::new(NAME, found).into());
+    }
+    println!("Node {} lied in {} claims, minted none and has 0 ucr.", LIAR + 1, status.trials.claimed);
+    Ok(())
+}
+
 /// Recomputes a node's ledger from its log.
 async fn ledger_verifies(stage: &Stage, node: usize) -> Result<(), TryError> {
-    match stage.ask(node, &["ledger", "verify"]).await {
-        Ok(ApiAnswer::Verify(found)) if found.ok => {
-            println!(
-                "Ledger of node {}: {} receipts of {} accounts verify.",
-                node + 1,
-                found.receipts,
-                found.accounts
-            );
-            Ok(())
-        }
-        Ok(answer) => {
-            Err(Failed::new("every ledger verifies", format!("node {}: {answer:?}", node + 1)).into())
-        }
-        Err(error) => Err(Failed::new("every ledger verifies", error.to_string()).into()),
+    const NAME: &str = "every ledger verifies";
+    let ApiAnswer::Verify(found) = stage.ask(node, &["ledger", "verify"]).await? else {
+        return Err(Failed::new(NAME, "another answer came").into());
+    };
+    if let Some(bad) = found.first_bad {
+        let found = format!("node {}: {}, byte {}: {}", node + 1, bad.file, bad.offset, bad.reason);
+        return Err(Failed::new(NAME, found).into());
     }
+    println!(
+        "Ledger of node {}: {} receipts of {} accounts verify.",
+        node + 1,
+        found.receipts,
+        found.accounts
+    );
+    Ok(())
 }
 
 /// Every two nodes have the same receipts at the same places, as far as both got.

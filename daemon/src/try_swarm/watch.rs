@@ -7,9 +7,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::api::{ApiAnswer, Doing, Status};
 use tokio::time::{Instant, sleep};
 
-use super::TryError;
-use super::checks::Failed;
-use super::stage::{NODES, Stage};
+use super::checks::{self, Failed};
+use super::stage::{LIAR, NODES, Stage};
+use super::{TryArgs, TryError};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -79,26 +79,36 @@ impl Screen {
     }
 }
 
-/// Waits until every honest node can spend what it earned.
+/// Waits until every honest node has a mint and can spend what it earned, and a liar's
+/// claim has been checked and not minted.
 pub(super) async fn until_earned(
     stage: &mut Stage,
-    kill: bool,
-    has_liar: bool,
+    args: &TryArgs,
     patience: Duration,
 ) -> Result<(), TryError> {
     let screen = Screen::new();
+    let done = look(stage, args, patience, &screen).await;
+    screen.end();
+    done
+}
+
+async fn look(
+    stage: &mut Stage,
+    args: &TryArgs,
+    patience: Duration,
+    screen: &Screen,
+) -> Result<(), TryError> {
     let deadline = Instant::now() + patience;
-    let honest = if has_liar { NODES - 1 } else { NODES };
+    let honest = if args.liar.is_some() { LIAR } else { NODES };
     let mut seen = vec![Seen::default(); NODES];
     let mut has_joined = false;
-    let mut is_to_kill = kill;
+    let mut is_to_kill = args.kill;
     loop {
         for (node, seen) in seen.iter_mut().enumerate() {
             let ApiAnswer::Status(status) = stage.ask(node, &["status"]).await? else { continue };
             screen.show(node, &status);
-            tell(&screen, node, seen, &status);
-            let is_joined = status.peers as usize == NODES - 1;
-            if is_joined && !has_joined && node == NODES - 1 {
+            tell(screen, node, seen, &status);
+            if node == NODES - 1 && status.peers as usize == NODES - 1 && !has_joined {
                 has_joined = true;
                 screen.say("All three are connected.");
             }
@@ -110,15 +120,14 @@ pub(super) async fn until_earned(
                 stage.start_node(1).await?;
             }
         }
-        let earned = seen[..honest].iter().all(|seen| seen.spendable_ucr > 0);
-        // With a liar the goal is that the honest ones are paid after it was refuted.
-        let judged = !has_liar || seen[NODES - 1].claimed > 0;
-        if earned && judged && !is_to_kill && recipes(stage).await? >= RECIPES_MIN.min(honest) {
-            screen.end();
-            return Ok(());
+        let has_earned = seen[..honest].iter().all(|seen| seen.minted > 0 && seen.spendable_ucr > 0);
+        if has_earned && !is_to_kill && recipes(stage).await? >= RECIPES_MIN.min(honest) {
+            let is_judged = args.liar.is_none() || checks::judged_claim(stage, LIAR).await?.is_some();
+            if is_judged {
+                return Ok(());
+            }
         }
         if Instant::now() > deadline {
-            screen.end();
             return Err(Failed::new("every node earns in time", describe(&seen)).into());
         }
         sleep(LOOK_EVERY).await;
