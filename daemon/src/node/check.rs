@@ -16,13 +16,14 @@ use proto::wire::worker::{BlockDone, StateDone};
 
 use super::Node;
 use super::effect::{Effect, LocalRefusal, Note};
-use super::message::{Ask, Opening};
+use super::message::{Answer, Ask, Opening};
 use super::peers::Purpose;
 use super::view::CheckedNow;
 use super::work::{TrialBytes, User, Work};
 
-/// Checks under way or waiting; a claim above it is not checked by this node.
-const CHECKS_MAX: usize = 64;
+/// Duties kept; a claim above it is not checked by this node. Claims whose states are
+/// never served cost a place each until they close, so there are many.
+const CHECKS_MAX: usize = 4096;
 
 /// A worker that fails at a check this often does not get it again.
 const FAILURES_MAX: u32 = 3;
@@ -88,7 +89,11 @@ impl Checks {
 
 impl Check {
     fn is_ready(&self) -> bool {
-        self.opening.is_some() && self.missing.is_empty() && self.failures < FAILURES_MAX
+        !self.lacks_states() && self.failures < FAILURES_MAX
+    }
+
+    fn lacks_states(&self) -> bool {
+        self.opening.is_none() || !self.missing.is_empty()
     }
 
     /// What the worker must do next; `None` when everything is computed.
@@ -211,12 +216,16 @@ impl Node {
             let is_computed = check.opening.is_some() && check.next_work().is_none();
             if is_computed {
                 done.push(*claim);
-            } else if !check.is_ready() && now_ms >= check.ask_again_ms {
+            } else if check.lacks_states() && now_ms >= check.ask_again_ms {
                 check.ask_again_ms = now_ms + retry_ms;
                 asks.push((*claim, check.claimant, check.draw, check.segment, check.missing.clone()));
             }
         }
         for (claim, claimant, draw, segment, missing) in asks {
+            if claimant == self.keys.account {
+                self.open_own(claim, &draw, segment);
+                continue;
+            }
             if !self.peers.is_connected(&claimant) {
                 continue;
             }
@@ -229,6 +238,17 @@ impl Node {
         }
         if self.signing() == super::Signing::Open {
             done.into_iter().for_each(|claim| self.attest(claim));
+        }
+    }
+
+    /// A sole founder checks its own claims: the states are here.
+    fn open_own(&mut self, claim: ReceiptId, draw: &DrawId, segment: u32) {
+        let own = self.keys.account;
+        if let Answer::Check(opening) = self.claims.open(own, &claim, draw, segment) {
+            self.opening_came(claim, *opening);
+            if let Some(check) = self.checks.check(&claim) {
+                check.missing.clear();
+            }
         }
     }
 

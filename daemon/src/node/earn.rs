@@ -30,6 +30,9 @@ pub enum NotEarning {
     NoWorker,
     /// The node does not sign, so that nothing could be claimed.
     NotSigning,
+    /// The device is of another numeric class than the account's Genesis says, so that
+    /// no claim of it could be checked.
+    OtherClass,
     /// Own claims must be checked first.
     ClaimsOpen,
     /// The charter names no track that this build knows.
@@ -43,6 +46,7 @@ impl std::fmt::Display for NotEarning {
             Self::DeviceBusy => "the device is in use",
             Self::NoWorker => "no worker is up",
             Self::NotSigning => "the node does not sign",
+            Self::OtherClass => "the device computes other bits than the one this account began with",
             Self::ClaimsOpen => "own claims wait for their checks",
             Self::NoTrack => "this build knows none of the swarm's tracks",
         })
@@ -163,12 +167,28 @@ impl Node {
             Some(NotEarning::NoWorker)
         } else if self.signing() != super::Signing::Open {
             Some(NotEarning::NotSigning)
+        } else if self.genesis_class().is_some_and(|class| Some(class) != self.worker.class()) {
+            Some(NotEarning::OtherClass)
         } else if self.claims.open_count() >= OPEN_CLAIMS_MAX {
             Some(NotEarning::ClaimsOpen)
         } else if self.paid_track().is_none() {
             Some(NotEarning::NoTrack)
         } else {
             None
+        }
+    }
+
+    /// The class that the own Genesis names.
+    fn genesis_class(&self) -> Option<NumericClass> {
+        match &self.ledger.chain(&self.keys.account).first()?.body {
+            Body::Genesis(genesis) => Some(genesis.numeric_class),
+            Body::Claim(_)
+            | Body::Attest(_)
+            | Body::Mint(_)
+            | Body::Vest(_)
+            | Body::Hold(_)
+            | Body::Settle(_)
+            | Body::Release(_) => None,
         }
     }
 

@@ -142,8 +142,11 @@ impl Node {
             }
             WorkerReport::Gone(reason) => {
                 self.worker.up = false;
-                self.worker.user = None;
                 self.worker.last_failure = Some(reason);
+                // A state that kills the worker is not tried for ever.
+                if self.worker.user.take() == Some(User::Check) {
+                    self.check_failed();
+                }
                 self.checks.worker_lost();
             }
             WorkerReport::Progress { step, steps, loss_microbits } => {

@@ -75,6 +75,13 @@ fn fifty_nodes_converge_and_conserve_through_every_fault() {
     assert!(counts.receipts_fewest >= RECEIPTS_MIN, "a seed had {} receipts", counts.receipts_fewest);
 }
 
+#[test]
+fn a_sole_founder_checks_and_pays_itself() {
+    for seed in 0..5 {
+        assert!(scenarios::run_alone(seed) >= credits::Ucr::new(99), "seed {seed}");
+    }
+}
+
 #[track_caller]
 fn check_caught(defect: Defect) {
     let (_, failures) = run_all(&seeds(), defect, true);

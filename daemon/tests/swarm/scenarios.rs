@@ -49,8 +49,8 @@ fn machine_seed(seed: u64, index: usize) -> [u8; 32] {
     *blake3::hash(&[&seed.to_le_bytes()[..], &(index as u64).to_le_bytes()].concat()).as_bytes()
 }
 
-fn charter(seed: u64) -> Charter {
-    let founders = (0..FOUNDERS).map(|index| machine_seed(seed, index));
+fn charter(seed: u64, founders: usize, threshold: u32) -> Charter {
+    let founders = (0..founders).map(|index| machine_seed(seed, index));
     let rules = Rules {
         name: "simulated".to_owned(),
         start_ms: START_MS,
@@ -61,7 +61,7 @@ fn charter(seed: u64) -> Charter {
                 vrf_key: VrfKey::from_seed(&seed).public(),
             })
             .collect(),
-        threshold: 3,
+        threshold,
         voting: Voting {
             founder_weight: 1_000_000_000_000,
             votes_expected: 6,
@@ -108,7 +108,7 @@ fn machines(seed: u64) -> Vec<Machine> {
 
 /// Runs one seed to its end and checks it.
 pub(crate) fn run(seed: u64, defect: Defect) -> (Counts, Result<(), String>) {
-    let charter = Arc::new(charter(seed));
+    let charter = Arc::new(charter(seed, FOUNDERS, 3));
     let mut world = World::new(Arc::clone(&charter), machines(seed), seed, defect);
     world.faults = Faults::weather();
     schedule(&mut world);
@@ -119,6 +119,17 @@ pub(crate) fn run(seed: u64, defect: Defect) -> (Counts, Result<(), String>) {
     }
     let outcome = checkers::check(&mut world, &charter);
     (world.counts.clone(), outcome)
+}
+
+/// One node that founds a swarm alone: what it can spend after 200 seconds.
+pub(crate) fn run_alone(seed: u64) -> Ucr {
+    let charter = Arc::new(charter(seed, 1, 1));
+    let machines = vec![Machine::new(machine_seed(seed, 0), Honesty::Honest, true)];
+    let mut world = World::new(charter, machines, seed, Defect::None);
+    let scripted = world.run_until(START_MS + 200_000);
+    assert_eq!(scripted, None, "nothing is scripted here");
+    let node = world.machines[0].node.as_ref().expect("nothing crashes here");
+    node.ledger().balance(&world.accounts[0]).counted.spendable
 }
 
 fn schedule(world: &mut World) {
