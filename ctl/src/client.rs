@@ -43,7 +43,11 @@ impl Client {
             Some(named) => vec![named],
             None => {
                 let runtime = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("swarmd/api.sock"));
-                runtime.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect()
+                // Where a user's daemon puts it when the session has no runtime folder.
+                let state = variable("XDG_STATE_HOME")
+                    .or_else(|| Some(variable("HOME")?.join(".local/state")))
+                    .map(|folder| folder.join("swarmd/api.sock"));
+                runtime.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).chain(state).collect()
             }
         };
         Self { sockets, timeout: timeout_seconds.map(Duration::from_secs) }

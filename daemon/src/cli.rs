@@ -77,6 +77,10 @@ pub struct RunArgs {
     /// Whether to look for peers in the local network [network.mdns]
     #[arg(long, value_name = "BOOL")]
     pub mdns: Option<String>,
+    /// Whether to dial and trust private addresses, as on one machine or in a house
+    /// [network.private_addresses]
+    #[arg(long, value_name = "BOOL")]
+    pub private_addresses: Option<String>,
     /// When to run trials: never or always [donate.when]
     #[arg(long, value_name = "WHEN")]
     pub donate: Option<String>,
@@ -100,6 +104,7 @@ impl RunArgs {
             ("network.listen", "--listen", &self.listen),
             ("network.join", "--join", &self.join),
             ("network.mdns", "--mdns", &self.mdns),
+            ("network.private_addresses", "--private-addresses", &self.private_addresses),
             ("donate.when", "--donate", &self.donate),
             ("worker.program", "--worker-program", &self.worker_program),
             ("worker.threads", "--worker-threads", &self.worker_threads),

@@ -82,6 +82,8 @@ struct Runtime {
     places: BTreeMap<AccountId, Place>,
     signer: Arc<edge::Edge>,
     stalled: Option<Stalled>,
+    /// Whether the journal was whole at the start.
+    may_sign: bool,
     clocks: Clocks,
 }
 

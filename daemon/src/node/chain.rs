@@ -28,6 +28,8 @@ pub enum Signing {
     Disk(Arc<str>),
     /// No: the clock is too far from those of the peers.
     Clock,
+    /// No: the ledger lacks receipts that this node has signed; peers have them.
+    Behind,
     /// No: two receipts of the own account stand at one position.
     Forked,
 }
@@ -39,6 +41,7 @@ impl std::fmt::Display for Signing {
             Self::Open => f.write_str("open"),
             Self::Disk(reason) => write!(f, "the disk refuses to write: {reason}"),
             Self::Clock => f.write_str("the clock differs from the peers' by more than an epoch"),
+            Self::Behind => f.write_str("the ledger lacks own receipts that the journal has"),
             Self::Forked => f.write_str("the own chain is forked"),
         }
     }
@@ -48,12 +51,19 @@ impl std::fmt::Display for Signing {
 #[derive(Debug)]
 pub(super) struct OwnChain {
     waiting_until_ms: Option<u64>,
+    /// The highest position that this node is known to have signed.
+    journalled_seq: u64,
     disk: Result<(), Arc<str>>,
 }
 
 impl OwnChain {
     pub(super) fn new(waiting_until_ms: u64) -> Self {
-        Self { waiting_until_ms: Some(waiting_until_ms), disk: Ok(()) }
+        Self { waiting_until_ms: Some(waiting_until_ms), journalled_seq: 0, disk: Ok(()) }
+    }
+
+    /// The journal has a receipt at this position: none may be signed there again.
+    pub(super) fn journalled(&mut self, seq: u64) {
+        self.journalled_seq = self.journalled_seq.max(seq);
     }
 
     pub(super) fn disk(&mut self, state: Result<(), Arc<str>>) {
@@ -73,15 +83,34 @@ impl Node {
         if let Some(until_ms) = self.chain.waiting_until_ms {
             return Signing::Waiting { until_ms };
         }
-        if self.peers.clock_is_off(self.charter.rules.epoch_ms) {
+        let head = self.ledger.head(&self.keys.account);
+        if head.map_or(0, |head| head.seq) < self.chain.journalled_seq {
+            return Signing::Behind;
+        }
+        // A receipt ahead of the clock would be held back by everybody, this node too.
+        let is_ahead = head.is_some_and(|head| head.epoch > self.epoch() + 1);
+        if is_ahead || self.peers.clock_is_off(self.charter.rules.epoch_ms) {
             return Signing::Clock;
         }
         Signing::Open
     }
 
+    pub(super) fn waits_for_head(&self) -> bool {
+        self.chain.waiting_until_ms.is_some()
+    }
+
     pub(super) fn chain_tick(&mut self) {
         if self.chain.waiting_until_ms.is_some_and(|until| self.now_ms >= until) {
             self.head_is_known();
+        }
+    }
+
+    /// Whether this node may give what founders give: it must remember what it gave
+    /// and know the time.
+    pub(super) fn may_serve(&self) -> bool {
+        match self.signing() {
+            Signing::Open | Signing::Forked | Signing::Behind => true,
+            Signing::Waiting { .. } | Signing::Disk(_) | Signing::Clock => false,
         }
     }
 
@@ -116,6 +145,7 @@ impl Node {
         let account = self.keys.account;
         let epoch = self.ledger.head(&account).map_or(0, |head| head.epoch).max(self.epoch());
         let receipt = self.ledger.draft(&account, epoch, body)?.sign(&self.keys.signing);
+        self.chain.journalled(receipt.seq);
         let item = Item::Receipt(Arc::new(receipt));
         if self.settings.defect != Defect::NoJournal {
             self.journal(JournalKind::Receipt, encode_item(&item));

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use credits::votes::{Ballot, vote_input};
 use credits::vrf::VrfProof;
-use credits::{Attest, BlockOpening, Body, Claim, Draw};
+use credits::{Attest, BlockOpening, Body, Claim, Draw, Refusal};
 use jobs::trace::Replay;
 use jobs::{Recipe, Track, trial};
 use proto::ids::{AccountId, BlobHash, DrawId, ReceiptId};
 use proto::wire::worker::{BlockDone, StateDone};
 
 use super::Node;
-use super::effect::{Effect, Note};
+use super::effect::{Effect, LocalRefusal, Note};
 use super::message::{Ask, Opening};
 use super::peers::Purpose;
 use super::view::CheckedNow;
@@ -193,9 +193,10 @@ impl Node {
         if epoch > self.checks.considered_epoch {
             self.checks.considered_epoch = epoch;
             self.recall_duties();
-            self.checks.duties.retain(|_, check| {
-                check.as_ref().is_none_or(|check| epoch <= check.draw_epoch + CLAIM_OPEN_EPOCHS)
-            });
+            let is_over = |check: &Check| epoch > check.draw_epoch + CLAIM_OPEN_EPOCHS;
+            let over = self.checks.duties.extract_if(.., |_, check| check.as_ref().is_some_and(is_over));
+            let states = over.filter_map(|(_, check)| check).flat_map(|check| check.states()).collect();
+            self.forget_states(states);
         }
     }
 
@@ -298,6 +299,20 @@ impl Node {
         check.failures += 1;
     }
 
+    /// Lets go of states, but for those that something else here still needs: whose
+    /// they are was said by a claimant.
+    pub(super) fn forget_states(&mut self, states: Vec<BlobHash>) {
+        for state in states {
+            let mut checks = self.checks.duties.values().flatten();
+            let is_needed = self.claims.needs(&state)
+                || self.earn.needs(&state)
+                || checks.any(|check| check.states().contains(&state));
+            if !is_needed {
+                self.effects.push(Effect::Forget(state));
+            }
+        }
+    }
+
     fn attest(&mut self, claim: ReceiptId) {
         let Some(Some(check)) = self.checks.duties.get(&claim) else { return };
         let (segment, block, draw_id) = (check.segment, check.block, check.draw);
@@ -316,12 +331,15 @@ impl Node {
             vrf_key: self.keys.vrf.public(),
             proof: self.vote_proof(&claim, draw),
         };
-        // Refused only if the claim was closed in the meantime; then no word is needed.
-        if self.sign(Body::Attest(attest)).is_ok() {
-            self.note(Note::Attested { claim, segment });
+        match self.sign(Body::Attest(attest)) {
+            Ok(_) => self.note(Note::Attested { claim, segment }),
+            // A founder's clock is a little ahead of ours: the word is given when ours is there.
+            Err(LocalRefusal::Ledger(Refusal::EpochBeforeNamed)) => return,
+            // The claim was closed in the meantime: no word is needed.
+            Err(_) => {}
         }
         self.checks.answered(claim);
-        states.into_iter().for_each(|state| self.effects.push(Effect::Forget(state)));
+        self.forget_states(states);
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use credits::{Body, ClaimVerdict, Draw, DrawShare, Item, Mint, Receipt, TrialMint};
+use credits::{Body, ClaimVerdict, Draw, DrawShare, Item, Mint, Receipt, Refusal, TrialMint};
 use jobs::trace::Trace;
-use proto::ids::{AccountId, DrawId, ReceiptId};
+use proto::ids::{AccountId, BlobHash, DrawId, ReceiptId};
 use proto::wire::journal::TrialDropped;
 use proto::wire::journal::trial_record::Step;
 use proto::wire::receipt as wire;
 use proto::wire::sync::refused::Reason;
 
-use super::effect::{Effect, JournalKind, Note};
+use super::effect::{JournalKind, LocalRefusal, Note};
 use super::memory::trial_record;
 use super::message::{Answer, Ask, Opening};
 use super::peers::Purpose;
@@ -26,6 +26,8 @@ struct OwnClaim {
     attests_seen: usize,
     minted: bool,
     ask_again_ms: u64,
+    /// Who was served which segment: another one would give the first one's answer.
+    served: BTreeMap<AccountId, u32>,
 }
 
 /// Own claims whose trace is still needed.
@@ -42,6 +44,7 @@ impl OwnClaims {
             attests_seen: 0,
             minted: false,
             ask_again_ms: 0,
+            served: BTreeMap::new(),
         };
         self.0.insert(claim, own);
     }
@@ -61,18 +64,28 @@ impl OwnClaims {
         }
     }
 
+    /// Whether a state belongs to a trace that is still served.
+    pub(super) fn needs(&self, state: &BlobHash) -> bool {
+        let mut states = self
+            .0
+            .values()
+            .flat_map(|own| (0..=own.trace.segments()).filter_map(|segment| own.trace.state(segment)));
+        states.any(|own| own == *state)
+    }
+
     pub(super) fn forget_nonce(&mut self, nonce: u64) {
         self.0.retain(|_, own| own.nonce != nonce);
     }
 
     /// Serves what a check needs: the start state and the final one, never the leaf
     /// that is asked for.
-    pub(super) fn open(&self, claim: &ReceiptId, draw: &DrawId, segment: u32) -> Answer {
-        let Some(own) = self.0.get(claim) else {
+    pub(super) fn open(&mut self, from: AccountId, claim: &ReceiptId, draw: &DrawId, segment: u32) -> Answer {
+        let Some(own) = self.0.get_mut(claim) else {
             return Answer::Refused(Reason::Unknown);
         };
         let segments = own.trace.segments();
-        if own.draw.is_some_and(|own| own != *draw) || segment > segments {
+        let is_other = *own.served.entry(from).or_insert(segment) != segment;
+        if own.draw != Some(*draw) || segment > segments || is_other {
             return Answer::Refused(Reason::NotAllowed);
         }
         let end = if segment < segments { own.trace.open_state(segments) } else { None };
@@ -118,7 +131,7 @@ impl Node {
         if own.shares.len() >= quorum {
             let shares = own.shares.values().take(quorum).cloned().collect();
             match Draw::assemble(claim, shares) {
-                Ok(draw) => self.spread_draw(Item::Draw(draw.into())),
+                Ok(draw) => self.spread_draw(claim, Item::Draw(draw.into())),
                 // One of the shares is bad and nobody can say whose fault it is: ask anew.
                 Err(_) => own.shares.clear(),
             }
@@ -131,10 +144,19 @@ impl Node {
         self.ask_shares(claim);
     }
 
-    fn spread_draw(&mut self, draw: Item) {
+    fn spread_draw(&mut self, claim: ReceiptId, draw: Item) {
         self.ingest(vec![draw.clone()]);
+        if !self.ledger.contains(&draw) {
+            // A share is not what it should be: ask all founders anew, in a while.
+            let ask_again_ms = self.now_ms + self.retry_ms();
+            if let Some(own) = self.claims.0.get_mut(&claim) {
+                own.shares.clear();
+                own.ask_again_ms = ask_again_ms;
+            }
+            return;
+        }
         let bundle = self.ledger.with_names(&draw);
-        self.effects.push(Effect::Gossip(bundle));
+        self.effects.push(super::effect::Effect::Gossip(bundle));
     }
 
     fn ask_shares(&mut self, claim: ReceiptId) {
@@ -153,10 +175,12 @@ impl Node {
     }
 
     pub(super) fn share_came(&mut self, claim: ReceiptId, from: AccountId, share: &wire::DrawShare) {
+        let epochs = self.ledger.receipt(&claim).map_or(0, |claim| claim.epoch)..=self.epoch() + 1;
         let Some(own) = self.claims.0.get_mut(&claim) else { return };
         // Only the claim makes sense of a share, so it is checked here and not at the edge.
         match DrawShare::check(share, &claim, &self.charter) {
-            Ok(share) if share.founder == from => {
+            // One from another time would keep the draw out of everybody's ledger.
+            Ok(share) if share.founder == from && epochs.contains(&share.epoch) => {
                 own.shares.insert(from, share);
             }
             Ok(_) | Err(_) => {}
@@ -201,10 +225,19 @@ impl Node {
         }
         let mint = TrialMint { attests: confirming, ..opening };
         let before = self.ledger.declared(&account).vesting;
-        // Refused while too few votes confirm: the next attestation tries again.
-        if let Ok(mint) = self.sign(Body::Mint(Mint::Trial(mint))) {
-            let amount = self.ledger.declared(&account).vesting.checked_sub(before).unwrap_or_default();
-            self.note(Note::Minted { mint, amount });
+        match self.sign(Body::Mint(Mint::Trial(mint))) {
+            Ok(mint) => {
+                let amount = self.ledger.declared(&account).vesting.checked_sub(before).unwrap_or_default();
+                self.note(Note::Minted { mint, amount });
+            }
+            // A checker's clock is a little ahead of ours: try again when ours is there.
+            Err(LocalRefusal::Ledger(Refusal::EpochBeforeNamed)) => {
+                if let Some(own) = self.claims.0.get_mut(&claim) {
+                    own.attests_seen = 0;
+                }
+            }
+            // Too few votes confirm yet: the next attestation tries again.
+            Err(_) => {}
         }
     }
 
@@ -223,9 +256,9 @@ impl Node {
             let reason = if own.minted { "its window ended" } else { "its time ended without enough votes" };
             let step = Step::Dropped(TrialDropped { reason: reason.to_owned() });
             self.journal(JournalKind::Trial, trial_record(own.nonce, step));
-            for state in (0..=own.trace.segments()).filter_map(|segment| own.trace.state(segment)) {
-                self.effects.push(Effect::Forget(state));
-            }
+            self.forget_states(
+                (0..=own.trace.segments()).filter_map(|segment| own.trace.state(segment)).collect(),
+            );
             if !own.minted {
                 self.note(Note::TrialDropped { reason: reason.to_owned() });
             }

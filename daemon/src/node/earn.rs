@@ -12,7 +12,7 @@ use proto::wire::journal::{TrialDropped, TrialStarted};
 use proto::wire::worker::{BlockDone, StateDone};
 
 use super::Node;
-use super::effect::{Effect, JournalKind, LocalRefusal, Note};
+use super::effect::{JournalKind, LocalRefusal, Note};
 use super::memory::trial_record;
 use super::work::{TrialBytes, Work};
 
@@ -113,6 +113,11 @@ impl Earn {
     pub(super) fn take_finished(&mut self, nonce: u64) -> Option<Trace> {
         let running = self.running.take_if(|running| running.nonce == nonce)?;
         running.builder.finish().ok()
+    }
+
+    /// Whether a state belongs to the running trial.
+    pub(super) fn needs(&self, state: &BlobHash) -> bool {
+        self.running.as_ref().is_some_and(|running| running.states.contains(state))
     }
 
     pub(super) fn forget(&mut self, nonce: u64) {
@@ -338,9 +343,7 @@ impl Node {
         let Some(running) = self.earn.running.take() else { return };
         let step = Step::Dropped(TrialDropped { reason: reason.clone() });
         self.journal(JournalKind::Trial, trial_record(running.nonce, step));
-        for state in running.states {
-            self.effects.push(Effect::Forget(state));
-        }
+        self.forget_states(running.states.into_iter().collect());
         self.note(Note::TrialDropped { reason });
     }
 }

@@ -141,6 +141,9 @@ pub enum LocalRefusal {
     /// The hold is unknown, not ours, or ended.
     #[error("no such open hold")]
     NoHold,
+    /// The payee is not connected; vouchers are cumulative, so the next one covers it.
+    #[error("the payee is not connected")]
+    PayeeAway,
     /// No voucher came for the hold.
     #[error("no voucher came for this hold")]
     NoVoucher,

@@ -42,6 +42,9 @@ impl Founder {
 impl Node {
     pub(super) fn share_asked(&mut self, claim: ReceiptId, items: Vec<Item>) -> Answer {
         self.ingest(items);
+        if !self.may_serve() {
+            return Answer::Refused(Reason::NotNow);
+        }
         if let Some(share) = self.founder.shares.get(&claim) {
             return Answer::Share(share.clone());
         }
@@ -81,6 +84,9 @@ impl Node {
         items: Vec<Item>,
     ) -> Answer {
         self.ingest(items);
+        if !self.may_serve() {
+            return Answer::Refused(Reason::NotNow);
+        }
         if !self.charter.serves(&self.keys.account, &from) || self.ledger.is_forked(&from) {
             return Answer::Refused(Reason::NotAllowed);
         }

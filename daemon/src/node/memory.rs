@@ -1,5 +1,7 @@
 //! What a node remembers across a crash: its journal records and how they are read.
 
+use std::sync::Arc;
+
 use credits::{Body, Item, Receipt, Voucher};
 use prost::Message;
 use proto::ids::ReceiptId;
@@ -10,6 +12,9 @@ use proto::wire::receipt as wire;
 use super::effect::{Effect, JournalKind};
 use super::{Kept, Node};
 
+/// A time ahead of every epoch: what the disk kept is not held back for the clock.
+const END_OF_TIME_MS: u64 = u64::MAX >> 1;
+
 /// One item as a journal record or log record.
 pub fn encode_item(item: &Item) -> Vec<u8> {
     item.to_wire().encode_to_vec()
@@ -19,7 +24,7 @@ impl Node {
     /// Rebuilds the state from what the disk kept.
     pub(super) fn restore(&mut self, kept: Kept) {
         for item in kept.items {
-            self.ledger.apply(item, self.now_ms);
+            self.ledger.apply(item, END_OF_TIME_MS);
         }
         let mut only_journalled = Vec::new();
         for (kind, bytes) in kept.journal {
@@ -41,12 +46,17 @@ impl Node {
         match kind {
             JournalKind::Receipt => {
                 let item = self.recalled_item(bytes)?;
-                return Some(self.ledger.apply(item, self.now_ms).applied);
+                if let Item::Receipt(receipt) = &item {
+                    self.chain.journalled(receipt.seq);
+                }
+                return Some(self.ledger.apply(item, END_OF_TIME_MS).applied);
             }
             JournalKind::Anchor => {
-                if let Item::Anchor(anchor) = self.recalled_item(bytes)? {
-                    self.founder.recall_anchor(anchor);
+                let item = self.recalled_item(bytes)?;
+                if let Item::Anchor(anchor) = &item {
+                    self.founder.recall_anchor(Arc::clone(anchor));
                 }
+                return Some(self.ledger.apply(item, END_OF_TIME_MS).applied);
             }
             JournalKind::Share => {
                 let record = ShareRecord::decode(bytes).ok()?;
@@ -92,6 +102,8 @@ impl Node {
             // A crash between the claim and its trial record would claim twice.
             Body::Claim(claim) => {
                 if let Some(trace) = self.earn.take_finished(claim.nonce) {
+                    let step = Step::Claimed(receipt.id.to_vec());
+                    self.journal(JournalKind::Trial, trial_record(claim.nonce, step));
                     self.claims.keep(receipt.id, claim.nonce, trace);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use credits::Ucr;
 use jobs::counter_rng;
 use proto::ids::{AccountId, ReceiptId};
 use proto::limits::{HEADS_MAX, RESPONSE_ITEMS_BYTES_MAX};
@@ -27,11 +28,12 @@ const SYNC_EVERY_MS_MAX: u64 = 60_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Hello,
+    OwnHead,
     Sync,
     Share(ReceiptId),
     Anchor,
     Check(ReceiptId),
-    Voucher,
+    Voucher(ReceiptId, Ucr),
 }
 
 #[derive(Debug, Default)]
@@ -124,13 +126,25 @@ impl Node {
         let choice = counter_rng::bits(&self.settings.choices, "sync peer", now_ms);
         let index = usize::try_from(counter_rng::below(choice, peers.len() as u64)).unwrap_or(0);
         if let Some(peer) = peers.get(index) {
-            self.sync_with(*peer);
+            // The answer to a greeting tells the clock again, and is followed by the heads.
+            let greeting = self.greeting();
+            self.ask(*peer, Purpose::Hello, Ask::Hello(greeting));
         }
     }
 
     fn sync_with(&mut self, peer: AccountId) {
         let heads = self.ledger.summary(HEADS_MAX);
         self.ask(peer, Purpose::Sync, Ask::Heads(heads));
+    }
+
+    /// While waiting to sign: what does the peer know of the own chain beyond our head?
+    fn ask_own_head(&mut self, peer: AccountId) {
+        if !self.waits_for_head() {
+            return;
+        }
+        let account = self.keys.account;
+        let from_seq = self.ledger.head(&account).map_or(0, |head| head.seq) + 1;
+        self.ask(peer, Purpose::OwnHead, Ask::Range { account, from_seq });
     }
 
     fn greeting(&self) -> Greeting {
@@ -156,7 +170,10 @@ impl Node {
             }
             Ask::Draw { claim, items } => self.share_asked(claim, items),
             Ask::Anchor { seq, id, items } => self.anchor_asked(from, seq, id, items),
-            Ask::Check { claim, draw, segment } => self.claims.open(&claim, &draw, segment),
+            Ask::Check { claim, draw, segment } if self.charter.serves(&from, &self.keys.account) => {
+                self.claims.open(from, &claim, &draw, segment)
+            }
+            Ask::Check { .. } => Answer::Refused(Reason::NotAllowed),
             Ask::Voucher(voucher) => self.voucher_came(from, *voucher),
         };
         self.effects.push(Effect::Answer { token, answer });
@@ -187,14 +204,20 @@ impl Node {
         match (pending.purpose, answer) {
             (Purpose::Hello, Ok(Answer::Hello(greeting))) if greeting.swarm == self.charter.id => {
                 self.greeted(from, greeting);
+                self.ask_own_head(from);
                 self.sync_with(from);
             }
-            (Purpose::Sync, Ok(Answer::Items { items, more })) => {
+            (Purpose::OwnHead, Ok(Answer::Items { items, more })) => {
                 let grown = self.ingest(items);
-                if more && grown {
-                    self.sync_with(from);
-                } else {
+                if !more {
                     self.head_is_known();
+                } else if grown {
+                    self.ask_own_head(from);
+                }
+            }
+            (Purpose::Sync, Ok(Answer::Items { items, more })) => {
+                if self.ingest(items) && more {
+                    self.sync_with(from);
                 }
             }
             (Purpose::Share(claim), Ok(Answer::Share(share))) => self.share_came(claim, from, &share),

@@ -43,7 +43,11 @@ impl Node {
         let digest = [0; 32];
         let key = &self.keys.signing;
         let voucher = Voucher::sign(&self.charter.id, hold, cumulative, segment, digest, key);
-        self.ask(terms.payee, Purpose::Voucher, Ask::Voucher(Box::new(voucher)));
+        if !self.peers.is_connected(&terms.payee) {
+            return Err(LocalRefusal::PayeeAway);
+        }
+        let purpose = Purpose::Voucher(hold, cumulative);
+        self.ask(terms.payee, purpose, Ask::Voucher(Box::new(voucher)));
         Ok(None)
     }
 
@@ -57,6 +61,9 @@ impl Node {
             && voucher.is_signed_by(&payer, &self.charter.id);
         if !fits {
             return Answer::Refused(Reason::NotAllowed);
+        }
+        if !self.may_serve() {
+            return Answer::Refused(Reason::NotNow);
         }
         if self.money.keep_voucher(voucher.clone()) {
             self.journal(JournalKind::Voucher, voucher.to_wire().encode_to_vec());

@@ -54,6 +54,7 @@ impl Runtime {
             refusing @ (node::Signing::Waiting { .. }
             | node::Signing::Disk(_)
             | node::Signing::Clock
+            | node::Signing::Behind
             | node::Signing::Forked) => Signing::Refusing { reason: refusing.to_string() },
         };
         let trials = view.trials();

@@ -32,8 +32,12 @@ impl Runtime {
                 let Refused { effect, error } = *refused;
                 tracing::error!(%error, hint = error.hint(), "the disk refuses to write");
                 let reason = error.to_string().into();
-                effects.push_front(effect);
-                self.stalled = Some(Stalled { effects });
+                // A damaged journal does not get better by waiting: the node reads on and
+                // signs no more, and what hangs on the refused record is not done.
+                if error.is_fault() {
+                    effects.push_front(effect);
+                    self.stalled = Some(Stalled { effects });
+                }
                 let more = self.node.handle(Input::Disk(Err(reason)), super::now_ms());
                 self.carry_out(more.into());
                 return;
@@ -50,7 +54,7 @@ impl Runtime {
         if let Some(stalled) = self.stalled.take() {
             self.carry_out(stalled.effects);
         }
-        if self.stalled.is_none() {
+        if self.stalled.is_none() && self.may_sign {
             self.input(Input::Disk(Ok(())));
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct Indexed {
 }
 
 impl Runtime {
-    /// Builds the index anew unless it is exactly what the ledger gives.
+    /// Brings the index to what the ledger gives; one that is broken is built anew.
     pub(super) fn compare_index(&mut self) {
         let ledger = self.node.ledger();
         let digest = ledger.digest();
@@ -32,10 +32,15 @@ impl Runtime {
             return;
         }
         let accounts: Vec<AccountId> = ledger.accounts().collect();
-        let rows = accounts.iter().flat_map(|account| rows(ledger, account));
-        match index.rebuild(digest, rows, |_| {}) {
-            Ok(()) => tracing::info!(accounts = accounts.len(), "index built"),
-            Err(error) => tracing::warn!(%error, "the index cannot be built; nothing depends on it"),
+        let rows: Vec<Row> = accounts.iter().flat_map(|account| rows(ledger, account)).collect();
+        // One that is whole is only behind: it lacks what came after its last update.
+        let done = match index.digest() {
+            Ok(_) => index.apply(digest, &rows).and_then(|()| index.flush()),
+            Err(_) => index.rebuild(digest, rows, |_| {}),
+        };
+        match done {
+            Ok(()) => tracing::info!(accounts = accounts.len(), "index brought up to date"),
+            Err(error) => tracing::warn!(%error, "the index cannot be used; nothing depends on it"),
         }
     }
 

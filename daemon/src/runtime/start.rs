@@ -177,6 +177,7 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
         places: BTreeMap::new(),
         signer: Arc::new(edge::Edge { charter, signing: identity.signing_key() }),
         stalled: None,
+        may_sign: opened.may_sign,
         clocks: Clocks { started: Instant::now(), indexed: super::index::Indexed::default() },
     };
     tracing::info!(account = %identity.account(), socket = %socket.display(), "daemon started");
@@ -191,6 +192,10 @@ pub async fn run(config: &Config, folders: &Dirs, stop: watch::Receiver<bool>) -
 impl Runtime {
     async fn serve_from_start(mut self, stop: watch::Receiver<bool>) {
         self.compare_index();
+        if !self.may_sign {
+            let reason = "the own-chain journal is damaged".into();
+            self.input(crate::node::input::Input::Disk(Err(reason)));
+        }
         if self.worker.is_wanted() {
             self.start_worker();
             self.input(crate::node::input::Input::DeviceFree(true));
@@ -282,13 +287,7 @@ fn node(
         defect: Defect::None,
     };
     let keys = Keys::from_seed(identity.seed());
-    let mut node = Node::new(Arc::clone(charter), Arc::new(Tracks::builtin()), keys, settings, kept, now_ms);
-    if !opened.may_sign {
-        // The effects of a refusing disk are none but the state that is shown.
-        let reason = "the own-chain journal is damaged".into();
-        node.handle(crate::node::input::Input::Disk(Err(reason)), now_ms);
-    }
-    node
+    Node::new(Arc::clone(charter), Arc::new(Tracks::builtin()), keys, settings, kept, now_ms)
 }
 
 fn worker_slot(config: &Config, state: &Path) -> Result<WorkerSlot, StartError> {
