@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Flag, SYSTEM_FILE, Sources};
 use crate::dirs::Dirs;
+use crate::exit::{end_signal, fail};
 use crate::runtime;
 use crate::{logging, try_swarm};
 
@@ -157,38 +158,4 @@ pub fn run(args: &RunArgs) -> ExitCode {
         Ok(Err(error)) => fail(&error, &error.hint(), REFUSED),
         Err(error) => fail(&error, "this is a mistake in swarmd: please report it", 70),
     }
-}
-
-/// Ends when the process is asked to end, or its terminal is closed.
-pub(crate) async fn end_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let asked = |kind| async move {
-        match signal(kind) {
-            Ok(mut asked) => _ = asked.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = asked(SignalKind::interrupt()) => {}
-        () = asked(SignalKind::terminate()) => {}
-        () = asked(SignalKind::hangup()) => {}
-    }
-}
-
-/// Says what failed and what to do; the exit code.
-pub fn fail(error: &dyn std::error::Error, hint: &str, code: u8) -> ExitCode {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    eprintln!("error: {text}");
-    if !hint.is_empty() {
-        eprintln!("hint: {hint}");
-    }
-    ExitCode::from(code)
 }

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod dirs;
+pub mod exit;
 pub mod identity;
 pub mod logging;
 pub mod net;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use daemon::cli::{self, Cli, Command};
-use daemon::{try_swarm, worker};
+use daemon::{exit, try_swarm, worker};
 use training::device::{self, Prober};
 
 /// Keeps its pages: a training step frees and takes the same megabytes again and again.
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Ctl { args } => ctl::run(std::iter::once("swarmctl".into()).chain(args)),
         Command::Worker { probe: Some(number) } => match device::probe(number, &mut std::io::stdout()) {
             Ok(code) => ExitCode::from(code),
-            Err(error) => cli::fail(&error, "", 1),
+            Err(error) => exit::fail(&error, "", 1),
         },
         Command::Worker { probe: None } => serve(),
     }
@@ -34,12 +34,12 @@ fn main() -> ExitCode {
 
 fn serve() -> ExitCode {
     if let Err(error) = worker::tie_to_parent() {
-        return cli::fail(&error, "swarmd starts its workers itself", 1);
+        return exit::fail(&error, "swarmd starts its workers itself", 1);
     }
     let wanted = std::env::var("BURN_DEVICE").unwrap_or_else(|_| "auto".to_owned());
     let device = match wanted.parse() {
         Ok(device) => device,
-        Err(error) => return cli::fail(&error, "set worker.device to one of these", 2),
+        Err(error) => return exit::fail(&error, "set worker.device to one of these", 2),
     };
     let prober = std::env::current_exe()
         .ok()
@@ -47,6 +47,6 @@ fn serve() -> ExitCode {
     let options = training::worker::Options { device, prober, ..Default::default() };
     match training::worker::serve(std::io::stdin(), std::io::stdout(), options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::fail(&error, "", 1),
+        Err(error) => exit::fail(&error, "", 1),
     }
 }

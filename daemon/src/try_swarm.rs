@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli;
+use crate::exit;
 use checks::Failed;
 use stage::{NODES, Stage};
 
@@ -98,11 +98,11 @@ impl TryError {
 pub fn run(args: &TryArgs) -> ExitCode {
     let event_loop = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(event_loop) => event_loop,
-        Err(error) => return cli::fail(&error, "it may be short of file descriptors or memory", 1),
+        Err(error) => return exit::fail(&error, "it may be short of file descriptors or memory", 1),
     };
     match event_loop.block_on(show_and_end(args)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::fail(&error, error.hint(args.keep), error.code()),
+        Err(error) => exit::fail(&error, error.hint(args.keep), error.code()),
     }
 }
 
@@ -114,7 +114,7 @@ async fn show_and_end(args: &TryArgs) -> Result<(), TryError> {
     let mut stage = Stage::set(args.keep, founders)?;
     let done = tokio::select! {
         biased;
-        () = cli::end_signal() => Err(TryError::Interrupted),
+        () = exit::end_signal() => Err(TryError::Interrupted),
         done = show(&mut stage, args) => done,
     };
     stage.end().await;

@@ -9,7 +9,7 @@ const ROUNDS: usize = 5;
 fn moment(round: usize, daemon: &Daemon, before: usize) -> bool {
     let has_signed = daemon.own_receipts().len() > before;
     let in_a_trial = daemon.status("/doing")["step"].as_u64().is_some_and(|step| step > 0);
-    if round % 2 == 0 { has_signed } else { in_a_trial }
+    if round.is_multiple_of(2) { has_signed } else { in_a_trial }
 }
 
 #[test]
