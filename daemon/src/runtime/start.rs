@@ -193,7 +193,7 @@ impl Runtime {
     async fn serve_from_start(mut self, stop: watch::Receiver<bool>) {
         self.compare_index();
         if !self.may_sign {
-            let reason = "the own-chain journal is damaged".into();
+            let reason = "the journal of the own chain is damaged".into();
             self.input(crate::node::input::Input::Disk(Err(reason)));
         }
         if self.worker.is_wanted() {
