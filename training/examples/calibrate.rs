@@ -1,6 +1,6 @@
 //! Measures R11: bits per byte and seconds of the baseline over seeds, and at a part of the budget.
 //!
-//! `cargo run --release --workspace --example calibrate -- [--budget GAS] [--seeds N] [--export FILE]
+//! `cargo run --release -p training --features gpu --example calibrate -- [--budget GAS] [--seeds N] [--export FILE]
 //! [RECIPE.toml]`. The budget defaults to the track's, the seeds to 5; a recipe file replaces the
 //! baseline; the weights of the last seed are exported as safetensors.
 
