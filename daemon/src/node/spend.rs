@@ -12,6 +12,10 @@ use super::message::{Answer, Ask};
 use super::peers::Purpose;
 use super::{Node, Signing};
 
+/// Epochs before a hold's expiry at which its payee settles by itself: an outage of two
+/// epochs must neither lose what was promised nor keep the payer's rest for ever.
+const SETTLE_BEFORE_EPOCHS: u64 = 3;
+
 impl Node {
     /// The hold, if it stands in its payer's chain.
     fn hold(&self, id: &ReceiptId) -> Option<(AccountId, credits::Hold)> {
@@ -115,8 +119,9 @@ impl Node {
             return;
         }
         let epoch = self.epoch();
-        let expiring =
-            |hold: &ReceiptId| self.hold(hold).is_some_and(|(_, terms)| epoch + 1 >= terms.expiry_epoch);
+        let expiring = |hold: &ReceiptId| {
+            self.hold(hold).is_some_and(|(_, terms)| epoch + SETTLE_BEFORE_EPOCHS >= terms.expiry_epoch)
+        };
         let due: Vec<ReceiptId> = self.money.payable().filter(expiring).collect();
         for hold in due {
             // Without a voucher nothing is collected: that gives the payer all of it
