@@ -125,9 +125,10 @@ impl Node {
         let due: Vec<ReceiptId> = self.money.payable().filter(expiring).collect();
         for hold in due {
             // Without a voucher nothing is collected: that gives the payer all of it
-            // back at once. Too late or forked: it is lost, and was lost before.
+            // back at once. What is refused now is tried until it is too late.
             let voucher = self.money.voucher(&hold).cloned();
-            if self.sign_settle(hold, voucher).is_err() {
+            let is_over = self.hold(&hold).is_none_or(|(_, terms)| epoch > terms.expiry_epoch);
+            if self.sign_settle(hold, voucher).is_err() && is_over {
                 self.money.forget_hold(&hold);
             }
         }
